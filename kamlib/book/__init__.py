@@ -1,0 +1,1 @@
+"""What the data means and where it lives."""

@@ -1,0 +1,1 @@
+"""One module per question, numbers only; and the models behind them."""
