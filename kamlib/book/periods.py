@@ -43,7 +43,9 @@ def day(value) -> date:
     try:
         return date.fromisoformat(str(value))
     except ValueError:
-        raise RequestError(f"{value!r} is not a date; write it as YYYY-MM-DD, for example 2026-09-30") from None
+        raise RequestError(
+            f"{value!r} is not a date; write it as YYYY-MM-DD, for example 2026-09-30"
+        ) from None
 
 
 def add_months(start: date, months: int) -> date:

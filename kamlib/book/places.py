@@ -1,0 +1,192 @@
+"""Where a book lies: a folder of Parquet, a DuckDB file, or a database named in books.yml or the environment."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import ibis
+import yaml
+
+from kamlib.book.tables import TABLES
+from kamlib.errors import RequestError
+
+_SECRET = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*://)[^/@\s'\"]+@")
+
+
+def mask(text: str) -> str:
+    """The text with user and password of every URL in it replaced by ``***``.
+
+    Examples
+    --------
+    >>> mask("could not reach postgresql://eva:s3cret@db/kam")
+    'could not reach postgresql://***@db/kam'
+    """
+    return _SECRET.sub(r"\g<scheme>***@", text)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A connected place: the tables found there, its settings, and what tells its content apart."""
+
+    name: str
+    connection: ibis.BaseBackend
+    sources: dict[str, ibis.Table]
+    settings: dict
+    path: Path | None = None
+    files: dict[str, list[Path]] = field(default_factory=dict)
+
+
+def connect(place: str | os.PathLike) -> Place:
+    """Connect to a place.
+
+    Parameters
+    ----------
+    place
+        A folder of ``<table>.parquet`` files (or ``<table>/*.parquet``), a ``.duckdb`` file, or a name whose
+        database URL stands in ``books.yml`` or in the environment.
+
+    Raises
+    ------
+    RequestError
+        When there is nothing there, or when a URL was given instead of its name.
+
+    Examples
+    --------
+    >>> connect("data/sample")  # doctest: +SKIP
+    """
+    text = os.fspath(place)
+    if "://" in text:
+        raise RequestError(
+            "a database URL was given as the place; put it under a name in books.yml or in an environment "
+            "variable and give that name, so that no password reaches a parameter or a report"
+        )
+    path = Path(text)
+    if path.is_dir():
+        return _folder(path)
+    if path.is_file():
+        return _duckdb_file(path)
+    return _named(text)
+
+
+def read_settings(path: Path) -> dict:
+    """The settings in a ``book.yml``, or none when there is no such file."""
+    if not path.is_file():
+        return {}
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise RequestError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(settings, dict):
+        raise RequestError(f"{path} must hold named settings, not a {type(settings).__name__}")
+    return settings
+
+
+def _folder(path: Path) -> Place:
+    files = {name: _parquet_files(path, name) for name in TABLES}
+    files = {name: found for name, found in files.items() if found}
+    if not files:
+        raise RequestError(
+            f"{path} is not a book: it holds none of the {len(TABLES)} tables of the contract as Parquet; "
+            f"make one with 'kam sample' or 'kam ingest'"
+        )
+    connection = ibis.duckdb.connect()
+    # No progress bar in reports, and file order is of no use to any reader: both cost memory and lines.
+    connection.raw_sql("SET enable_progress_bar = false; SET preserve_insertion_order = false")
+    sources = {
+        n: connection.read_parquet([str(f) for f in found], table_name=n) for n, found in files.items()
+    }
+    return Place(path.resolve().name, connection, sources, read_settings(path / "book.yml"), path, files)
+
+
+def _parquet_files(path: Path, name: str) -> list[Path]:
+    single = path / f"{name}.parquet"
+    return [single] if single.is_file() else sorted((path / name).glob("*.parquet"))
+
+
+def _duckdb_file(path: Path) -> Place:
+    try:
+        connection = ibis.duckdb.connect(path, read_only=True)
+    except Exception as error:
+        raise RequestError(f"{path} cannot be opened as a DuckDB file: {error}") from None
+    settings = read_settings(path.with_suffix(".yml")) or read_settings(path.with_name("book.yml"))
+    files = {"all": [path]}
+    return Place(path.stem, connection, _tables_of(connection, str(path)), settings, path, files)
+
+
+def _tables_of(
+    connection: ibis.BaseBackend, where: str, database: str | None = None
+) -> dict[str, ibis.Table]:
+    there = set(connection.list_tables(database=database) if database else connection.list_tables())
+    found = {name: connection.table(name, database=database) for name in TABLES if name in there}
+    if not found:
+        raise RequestError(f"{where} holds none of the {len(TABLES)} tables of the contract")
+    return found
+
+
+def _named(name: str) -> Place:
+    entry = _look_up(name)
+    url = entry["url"]
+    if "://" not in url:
+        return connect(Path(url).expanduser())
+    try:
+        connection = ibis.connect(url)
+        sources = _tables_of(connection, f"the database of book {name!r}", entry.get("schema"))
+    except RequestError:
+        raise
+    except Exception as error:  # drivers raise classes of their own; each may quote the URL
+        host = urlsplit(url).hostname or "its host"
+        raise RequestError(
+            f"book {name!r}: the database at {host} cannot be reached ({mask(str(error)).strip()}); check that "
+            f"it runs and that its driver is installed"
+        ) from None
+    return Place(name, connection, sources, entry.get("settings") or {})
+
+
+def _look_up(name: str) -> dict:
+    named = _books_file()
+    entry = named.get(name) or os.environ.get(name) or os.environ.get(f"KAM_BOOK_{name.upper()}")
+    if not entry:
+        close = difflib.get_close_matches(name, named, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise RequestError(
+            f"there is no book at {name!r}: no such folder or .duckdb file, and no such name in books.yml "
+            f"or in the environment{hint}"
+        )
+    entry = {"url": entry} if isinstance(entry, str) else dict(entry)
+    if "url" not in entry:
+        raise RequestError(f"book {name!r} in books.yml has no url")
+    return entry | {"url": os.path.expandvars(entry["url"])}
+
+
+def _books_file() -> dict:
+    return read_settings(Path(os.environ.get("KAM_BOOKS", "books.yml")))
+
+
+def fingerprint(place: Place) -> str:
+    """A digest of the content of a place: of the bytes of its files, or of counts and sums in a database."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, paths in sorted(place.files.items()):
+        digest.update(name.encode())
+        for path in paths:
+            with path.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).digest())
+    if not place.files:
+        for name, table in sorted(place.sources.items()):
+            digest.update(f"{name}{_tally(table)}".encode())
+    digest.update(repr(sorted(place.settings.items(), key=str)).encode())
+    return digest.hexdigest()
+
+
+def _tally(table: ibis.Table) -> list:
+    sums = {
+        column: table[column].sum() if dtype.is_numeric() else table[column].max()
+        for column, dtype in table.schema().items()
+        if dtype.is_numeric() or dtype.is_temporal() or dtype.is_string()
+    }
+    return table.aggregate(row_count=table.count(), **sums).to_pyarrow().to_pylist()

@@ -1,0 +1,113 @@
+"""What a firm declares about its book in ``book.yml``: currency, calendar, and thresholds with their reasons."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from kamlib.errors import RequestError
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A declared number: its value, unit, the reason it was chosen and the practice it serves."""
+
+    value: float | tuple
+    unit: str
+    reason: str
+    practice: str = ""
+
+
+DOMAIN = "stated in the domain text"
+CONVENTION = "a convention, not stated in the domain text"
+
+THRESHOLDS: Mapping[str, Threshold] = MappingProxyType(
+    {
+        "vip_single_purchase": Threshold(10_000, "money", DOMAIN, "K034"),
+        "vip_month_purchase": Threshold(20_000, "money a month", DOMAIN, "K034"),
+        "contract_floor_years": Threshold(1, "years", DOMAIN, "K003"),
+        "contract_full_years": Threshold(2, "years", DOMAIN, "K003"),
+        "prospect_contact_days": Threshold(7, "days", DOMAIN, "K075"),
+        "customer_contact_days": Threshold(31, "days", "monthly, stated in the domain text", "K077"),
+        "log_check_days": Threshold(14, "days", "every 7 to 14 days, stated in the domain text", "K076"),
+        "executive_time_share": Threshold(1 / 3, "share of visiting time", DOMAIN, "K082"),
+        "symposia_a_year": Threshold(1, "a year", DOMAIN, "K106"),
+        "pareto_accounts": Threshold(0.20, "share of accounts", "tested, never assumed", "K015"),
+        "pareto_revenue": Threshold(0.80, "share of revenue", "tested, never assumed", "K015"),
+        "abc_cuts": Threshold((0.80, 0.95), "cumulative share", CONVENTION, "K014"),
+        "rfm_recency_days": Threshold((30, 60, 120, 240), "days", CONVENTION, "K014"),
+        "rfm_active_months": Threshold((2, 4, 7, 10), "active months of twelve", CONVENTION, "K001"),
+        "rfm_money_multiples": Threshold(
+            (0.1, 0.3, 1.0, 3.0), "multiples of the mean account", CONVENTION, "K001"
+        ),
+        "key_account_cap": Threshold(50, "accounts", "15 to 50 is good practice", "K013"),
+        "visit_cost": Threshold(0, "money a visit", "declare yours; nothing is assumed", "K026"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a book.
+
+    Examples
+    --------
+    >>> Settings.from_mapping({"currency": "TWD"}).threshold("vip_single_purchase").value
+    10000
+    """
+
+    name: str = ""
+    currency: str = ""
+    timezone: str = "UTC"
+    fiscal_year_start: int = 1
+    countries: tuple[str, ...] = ()
+    thresholds: Mapping[str, Threshold] = field(default_factory=lambda: THRESHOLDS)
+    segments: tuple = ()
+    unknown: tuple[str, ...] = ()
+
+    @classmethod
+    def from_mapping(cls, values: Mapping) -> Settings:
+        """Settings from the content of a ``book.yml``.
+
+        Names we do not know are kept in ``unknown``, for ``kam check`` to show; a threshold we do not know is a
+        RequestError with a suggestion, since a study would quietly go by the default.
+        """
+        known = set(cls.__dataclass_fields__) - {"unknown"}
+        taken = {name: value for name, value in values.items() if name in known}
+        taken["unknown"] = tuple(str(name) for name in values if name not in known)
+        taken["thresholds"] = _merge(values.get("thresholds") or {})
+        taken["countries"] = tuple(values.get("countries") or ())
+        taken["segments"] = tuple(values.get("segments") or ())
+        return cls(**taken)
+
+    def threshold(self, name: str) -> Threshold:
+        """A declared threshold; RequestError when there is none of that name."""
+        if name not in self.thresholds:
+            raise RequestError(f"no threshold {name!r}{_suggest(name, self.thresholds)}")
+        return self.thresholds[name]
+
+    def value(self, name: str):
+        """The value alone of a declared threshold."""
+        return self.threshold(name).value
+
+
+def _merge(declared: Mapping) -> Mapping[str, Threshold]:
+    merged = dict(THRESHOLDS)
+    for name, given in declared.items():
+        if name not in THRESHOLDS:
+            raise RequestError(f"book.yml: no threshold {name!r}{_suggest(name, THRESHOLDS)}")
+        entry = dict(given) if isinstance(given, Mapping) else {"value": given}
+        if "value" not in entry:
+            raise RequestError(f"book.yml: the threshold {name!r} has no value")
+        value = tuple(entry["value"]) if isinstance(entry["value"], list) else entry["value"]
+        default = THRESHOLDS[name]
+        reason = entry.get("reason", "declared in book.yml")
+        merged[name] = Threshold(value, entry.get("unit", default.unit), reason, default.practice)
+    return MappingProxyType(merged)
+
+
+def _suggest(name: str, known) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(sorted(known))}"
