@@ -1,1 +1,1 @@
-"""Results turned into figures, findings and pages."""
+"""Results turned into figures, findings and pages; notebooks rendered on a schedule."""

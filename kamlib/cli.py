@@ -1,0 +1,154 @@
+"""`kam`: a very light wrapper; whatever a schedule does, an analyst can do from a cell."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from kamlib import __version__
+from kamlib.errors import RequestError
+
+
+class _Kam(click.Group):
+    """Commands whose wrong requests end in one clear line and exit code 2."""
+
+    def invoke(self, ctx: click.Context):
+        try:
+            return super().invoke(ctx)
+        except RequestError as error:
+            from kamlib.book.places import mask
+
+            click.echo(f"kam: {mask(str(error))}", err=True)
+            ctx.exit(2)
+
+
+@click.group(cls=_Kam, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="kam")
+def main() -> None:
+    """Key account management: reports, playbooks and training on a book of business."""
+
+
+@main.command()
+@click.option("--out", default="data/sample", show_default=True, type=click.Path(path_type=Path), help="Folder.")
+@click.option("--accounts", default=300, show_default=True, type=click.IntRange(min=1), help="How many accounts.")
+@click.option("--months", default=36, show_default=True, type=click.IntRange(min=1), help="Months of history.")
+@click.option("--seed", default=20260930, show_default=True, help="Same seed, same bytes.")
+def sample(out: Path, accounts: int, months: int, seed: int) -> None:
+    """Write the sample company; its truth goes to truth/ beside its tables."""
+    from kamlib.book.sample import write_sample
+
+    write_sample(out, accounts=accounts, months=months, seed=seed, progress=_tell)
+    click.echo(f"The sample book is in {out}")
+
+
+@main.command()
+@click.argument("mapping", type=click.Path(path_type=Path))
+@click.option("--source", required=True, type=click.Path(path_type=Path), help="Folder of the exports.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the book.")
+def ingest(mapping: Path, source: Path, out: Path) -> None:
+    """Turn exports into a book; refused rows are kept in rejects/ with their reasons."""
+    from kamlib.book.ingest import ingest as run_ingest
+
+    report = run_ingest(mapping, source, out, progress=_tell)
+    for line in report.lines():
+        click.echo(line)
+
+
+@main.command()
+@click.argument("book")
+def check(book: str) -> None:
+    """Check a book against the contract; exit code 1 when it has errors."""
+    from kamlib import open_book
+    from kamlib.book.check import check as run_check
+
+    with open_book(book) as opened:
+        report = run_check(opened)
+    for line in report.lines():
+        click.echo(line)
+    sys.exit(0 if report.ok else 1)
+
+
+@main.command()
+@click.argument("reports", nargs=-1, required=True)
+@click.option("--book", "place", required=True, help="Folder, .duckdb file, or a name in books.yml.")
+@click.option("--period", required=True, help="2026-Q3, 2026-09, 2026, 2026-H1 or 2026-W40.")
+@click.option("--as-of", help="Day to read as of; the last day of the period where not given.")
+@click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter.")
+@click.option("--scope", multiple=True, metavar="COLUMN=VALUE", help="Only accounts with this value.")
+@click.option("--each", default="", metavar="WHAT", help="One report per account, manager, region or industry.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Reports side by side.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where rendered books go.")
+@click.option(
+    "--timeout", default=1800, show_default=True, type=click.IntRange(min=1), help="Seconds a cell may run."
+)
+@click.option("--force", is_flag=True, help="Make unchanged reports again.")
+def render(reports, place, period, as_of, parameters, scope, each, jobs, out, timeout, force) -> None:
+    """Render reports: specs (quarterly) or notebooks (studies/churn).
+
+    Exit code 0: all published; 1: some failed and the others were published; 2: the request was wrong and
+    nothing was started.
+    """
+    from kamlib.reports.render import Request
+    from kamlib.reports.render import render as run_render
+
+    request = Request(
+        reports=reports, place=place, period=period, as_of=as_of, parameters=_pairs(parameters, "-p"),
+        scope=_pairs(scope, "--scope"), each=each, out=out, jobs=jobs, force=force, timeout_seconds=timeout,
+    )  # fmt: skip
+    summary = run_render(request, tell=_tell)
+    for outcome in summary.failed:
+        click.echo(f"failed: {outcome.label}: {outcome.why}", err=True)
+    published = len(summary.outcomes) - len(summary.failed)
+    click.echo(f"{published} of {len(summary.outcomes)} reports are published, {summary.seconds:.0f} s")
+    click.echo(str(summary.folder / "index.html"))
+    sys.exit(summary.exit_code)
+
+
+@main.command()
+@click.argument("notebook")
+def parameters(notebook: str) -> None:
+    """Show the typed parameters of a notebook."""
+    from kamlib.reports.spec import read_reports
+
+    for report in read_reports([notebook]):
+        click.echo(report.name)
+        for p in report.contract.values():
+            limits = f"{p.lowest:g} to {p.highest:g}" if p.lowest is not None else "|".join(p.choices)
+            notes = ", ".join(note for note in (p.meaning, p.unit, limits) if note)
+            click.echo(f"  {p.name}: {p.type} = {p.default!r}  {notes}")
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def lab(arguments) -> None:
+    """Open JupyterLab on notebooks/."""
+    import subprocess
+
+    from kamlib.reports.spec import root
+
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        f"--notebook-dir={root()}",
+        "--LabApp.default_url=/lab/tree/notebooks",
+    ]
+    sys.exit(subprocess.call([*command, *arguments]))
+
+
+def _tell(line: str) -> None:
+    click.echo(line)
+
+
+def _pairs(entries, option: str) -> dict[str, str]:
+    pairs = {}
+    for entry in entries:
+        name, equals, value = entry.partition("=")
+        if not equals or not name:
+            raise RequestError(f"{option} {entry!r} must read NAME=VALUE")
+        if name in pairs:
+            raise RequestError(f"{option} {name} is given twice")
+        pairs[name] = value
+    return pairs

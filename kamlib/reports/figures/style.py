@@ -1,0 +1,59 @@
+"""How figures look: colours, sizes, fonts that hold Chinese, and text that stays text."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib import font_manager, pyplot
+
+INK, SOFT, ACCENT, WARM, GREY = "#1d2733", "#5b6875", "#0b6e75", "#c2571a", "#9aa5b1"
+PALETTE = [ACCENT, WARM, "#5b4b9a", "#8a9a1f", "#b23a6b", GREY]
+CHINESE_FONTS = (
+    "Noto Sans CJK TC",
+    "Noto Sans TC",
+    "Noto Sans CJK SC",
+    "Source Han Sans TC",
+    "PingFang TC",
+    "Microsoft JhengHei",
+    "WenQuanYi Zen Hei",
+    "Noto Serif CJK TC",
+)
+WIDTH, HEIGHT = 7.2, 3.8
+
+
+def use_style() -> None:
+    """Set the style for all figures that follow."""
+    there = {font.name for font in font_manager.fontManager.ttflist}
+    fonts = ["DejaVu Sans", *(name for name in CHINESE_FONTS if name in there)]
+    sns.set_theme(style="whitegrid", palette=PALETTE, font="sans-serif")
+    mpl.rcParams.update(
+        {
+            "font.family": fonts,
+            "svg.fonttype": "none",  # text stays text: it can be searched and drawn in the reader's own font
+            "svg.hashsalt": "kamlib",
+            "text.parse_math": False,  # a name with two dollar signs is a name
+            "axes.edgecolor": SOFT,
+            "axes.labelcolor": INK,
+            "axes.titlelocation": "left",
+            "axes.titleweight": "bold",
+            "axes.titlesize": 11,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "font.size": 9.5,
+            "grid.color": "#e6eaee",
+            "figure.figsize": (WIDTH, HEIGHT),
+            "axes.formatter.useoffset": False,
+        }
+    )
+
+
+def axes(title: str, x: str = "", y: str = "", height: float = HEIGHT):
+    """An empty Axes with its title and axis labels; units belong in the labels."""
+    _, drawn = pyplot.subplots(figsize=(WIDTH, height), layout="constrained")
+    drawn.set(title=title, xlabel=x, ylabel=y)
+    return drawn
+
+
+def footnote(drawn, text: str) -> None:
+    """A line below the figure: n, interval level, source."""
+    drawn.figure.supxlabel(text, fontsize=8, color=SOFT, ha="left", x=0.01)

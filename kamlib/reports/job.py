@@ -1,0 +1,234 @@
+"""One report: a notebook executed with its parameters in a kernel of its own, and made into a folder."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import nbformat
+import papermill
+from jupyter_client.manager import AsyncKernelManager
+
+from kamlib import __version__
+from kamlib.book.places import mask
+from kamlib.reports import folder
+from kamlib.reports.publish import FINDING
+
+PACKAGES = ("pandas", "numpy", "statsmodels", "ibis-framework", "duckdb", "pyfixest", "scikit-learn", "papermill")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One report to make: everything a worker needs, in plain values."""
+
+    notebook: Path
+    name: str
+    key: str
+    parameters: Mapping
+    target: Path
+    context: Mapping
+    inputs: str
+    timeout_seconds: int
+    threads: int
+
+    @property
+    def label(self) -> str:
+        """What the operator reads: ``churn`` or ``dossier 0007``."""
+        return f"{self.name} {self.key}".strip()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended: published, kept (nothing had changed) or failed, with the reason."""
+
+    name: str
+    key: str
+    status: str
+    seconds: float
+    why: str = ""
+    findings: list = field(default_factory=list)
+
+    @property
+    def label(self) -> str:
+        """What the operator reads."""
+        return f"{self.name} {self.key}".strip()
+
+
+class IpcKernelManager(AsyncKernelManager):
+    """A kernel that listens on a socket file of its own folder rather than on loopback."""
+
+    def __init__(self, **traits) -> None:
+        super().__init__(**traits)
+        self.transport = "ipc"
+        self.sockets = tempfile.mkdtemp(prefix="kam-")
+        self.ip = str(Path(self.sockets) / "k")
+
+    async def _async_cleanup_resources(self, restart: bool = False) -> None:
+        await super()._async_cleanup_resources(restart=restart)
+        if not restart:
+            shutil.rmtree(self.sockets, ignore_errors=True)
+
+
+def is_unchanged(job: Job) -> bool:
+    """Whether the report is published, whole, and made from the same inputs."""
+    manifest = folder.read_manifest(job.target)
+    return bool(manifest) and manifest.get("inputs") == job.inputs and folder.is_whole(job.target)
+
+
+def run(job: Job) -> Outcome:
+    """Make one report. Whatever goes wrong inside it is an outcome, not an exception."""
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    started = time.monotonic()
+    building = None
+    try:
+        building = folder.new_building(job.target)
+        executed = _execute(job, building)
+        found = collect_findings(executed)
+        _write(job, building, executed, found)
+        seconds = time.monotonic() - started
+        folder.publish(building, job.target, _manifest(job, seconds))
+        _forget_failure(job)
+        return Outcome(job.name, job.key, "published", seconds, findings=found)
+    except Exception as error:  # a report must not take the others with it; the reason is reported and kept
+        why = _reason(error, job)
+        _keep_failure(job, building, error)
+        return Outcome(job.name, job.key, "failed", time.monotonic() - started, why)
+
+
+def collect_findings(executed: nbformat.NotebookNode) -> list[dict]:
+    """The findings a notebook published, in order; the last one counts where an identifier comes twice."""
+    found = {}
+    for cell in executed.cells:
+        for output in cell.get("outputs", []):
+            if FINDING in output.get("data", {}):
+                finding = output["data"][FINDING]
+                found[finding["id"]] = dict(finding)
+    return list(found.values())
+
+
+def _execute(job: Job, building: Path) -> nbformat.NotebookNode:
+    with _environment(KAM_OUTPUT=str(building), PYTHONHASHSEED="0", **_threads(job.threads)):
+        return papermill.execute_notebook(
+            str(job.notebook),
+            str(building / "notebook.ipynb"),
+            parameters=dict(job.parameters),
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            log_output=False,
+            execution_timeout=job.timeout_seconds,
+            start_timeout=120,
+            kernel_manager_class=IpcKernelManager,
+        )
+
+
+def _threads(count: int) -> dict[str, str]:
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+    return dict.fromkeys(names, str(count))
+
+
+@contextmanager
+def _environment(**values: str):
+    """Set environment variables for the kernel that is started inside, and put the old ones back."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _write(job: Job, building: Path, executed: nbformat.NotebookNode, found: list[dict]) -> None:
+    from kamlib.reports.page import build_page
+
+    made_on = f"{datetime.now():%Y-%m-%d %H:%M}"
+    page = build_page(executed, {**job.context, "findings": found, "made_on": made_on})
+    (building / "report.html").write_text(page, encoding="utf-8")
+    folder.write_json(building / "findings.json", found)
+    nbformat.write(_without_traces(executed), building / "notebook.ipynb")
+
+
+def _without_traces(executed: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The notebook without paths of this machine and without clock times, so that equal runs are equal."""
+    notebook = nbformat.from_dict(executed)
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        for name in ("papermill", "execution"):
+            cell.metadata.pop(name, None)
+    return notebook
+
+
+def _manifest(job: Job, seconds: float) -> dict:
+    return {
+        "report": job.name,
+        "key": job.key,
+        "title": job.context["title"],
+        "parameters": dict(job.parameters),
+        "book": job.context["book"],
+        "book_fingerprint": job.context["fingerprint"],
+        "period": job.context["period"],
+        "as_of": job.context["as_of"],
+        "code_version": __version__,
+        "code_digest": folder.code_digest(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "python": sys.version.split()[0],
+        "seed": job.parameters.get("seed"),
+        "inputs": job.inputs,
+        "made_on": datetime.now().isoformat(timespec="seconds"),
+        "seconds": round(seconds, 2),
+    }
+
+
+def _reason(error: Exception, job: Job) -> str:
+    if isinstance(error, papermill.PapermillExecutionError):
+        return mask(f"{error.ename}: {error.evalue} (cell {error.cell_index})")
+    kind = type(error).__name__
+    if kind == "DeadKernelError":
+        return "the kernel died, most likely out of memory; render with fewer --jobs or a narrower scope"
+    if kind == "CellTimeoutError":
+        return f"a cell ran longer than {job.timeout_seconds} seconds and was stopped; give a longer --timeout"
+    if isinstance(error, OSError):
+        return mask(f"{kind}: {error.strerror or error} at {error.filename or job.target.parent}")
+    return mask(f"{kind}: {error}")
+
+
+def _keep_failure(job: Job, building: Path | None, error: Exception) -> None:
+    """Keep the failed notebook and its traceback for the operator, out of the published reports."""
+    place = _failure_folder(job)
+    try:
+        _forget_failure(job)
+        place.mkdir(parents=True)
+        text = mask("".join(traceback.format_exception(error)))
+        (place / "traceback.txt").write_text(text, encoding="utf-8")
+        if building and (building / "notebook.ipynb").is_file():
+            failed = (building / "notebook.ipynb").read_text(encoding="utf-8")
+            (place / "notebook.ipynb").write_text(mask(failed), encoding="utf-8")
+    except OSError as full:
+        print(f"kam: the failure of {job.label} could not be kept: {full}", file=sys.stderr)
+    finally:
+        if building:
+            shutil.rmtree(building, ignore_errors=True)
+
+
+def _failure_folder(job: Job) -> Path:
+    return Path(job.context["period_folder"]) / "failed" / job.name / job.key
+
+
+def _forget_failure(job: Job) -> None:
+    if _failure_folder(job).exists():
+        shutil.rmtree(_failure_folder(job))

@@ -1,0 +1,232 @@
+"""What a notebook hands to its report: findings, tables, figures, predictions and whole sentences.
+
+Each function shows its object in the notebook, so an analyst sees what a reader of the report will see. When
+the notebook is rendered, the environment variable ``KAM_OUTPUT`` names the report folder being built, and
+tables and predictions are written there as well. All text is escaped: names come from outside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+from functools import cache
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+import yaml
+from IPython.display import display
+
+from kamlib.errors import RequestError
+from kamlib.reports import sentences
+from kamlib.reports.finding import Finding
+
+FINDING = "application/vnd.kamlib.finding+json"
+TABLE = "application/vnd.kamlib.table+json"
+FIGURE = "application/vnd.kamlib.figure+json"
+NOTE = "application/vnd.kamlib.note+json"
+STYLE = "application/vnd.kamlib.style+json"
+
+TEMPLATES = Path(__file__).with_name("template")
+_FORMULA = re.compile(r"^[=+\-@\t\r]")
+
+
+@cache
+def templates() -> jinja2.Environment:
+    """The page fragments, with every value escaped unless it is marked as markup by us."""
+    loader = jinja2.FileSystemLoader(TEMPLATES)
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters["day"] = lambda value: sentences.say("page.day", when=value)
+    return environment
+
+
+def output_folder() -> Path | None:
+    """The report folder being built, or ``None`` when the notebook is run by hand."""
+    folder = os.environ.get("KAM_OUTPUT")
+    return Path(folder) if folder else None
+
+
+def begin() -> None:
+    """Show our components in their own style when the notebook is read in JupyterLab."""
+    css = (TEMPLATES / "components.css").read_text(encoding="utf-8")
+    display({"text/html": f"<style>{css}</style>", "text/plain": "", STYLE: {}}, raw=True)
+
+
+def finding(found: Finding) -> None:
+    """Show a finding and hand it to the report."""
+    display(finding_bundle(found), raw=True)
+
+
+def finding_bundle(found: Finding) -> dict:
+    """The representations of a finding that a notebook can show."""
+    card = templates().get_template("finding.html.j2").render(finding=found)
+    return {"text/html": card, "text/plain": f"{found.sentence} [{found.verdict}]", FINDING: found.to_dict()}
+
+
+def sentence(key: str, **values) -> None:
+    """Show one whole sentence from the catalogue, its values filled in."""
+    note(sentences.say(key, **values))
+
+
+def note(*texts: str) -> None:
+    """Show sentences that are already whole, each as a paragraph."""
+    markup = templates().get_template("note.html.j2").render(texts=texts)
+    display({"text/html": markup, "text/plain": "\n".join(texts), NOTE: {"texts": list(texts)}}, raw=True)
+
+
+def figure(axes, alt: str = "") -> None:
+    """Show the figure of an Axes (or array of Axes, or Figure) as SVG with selectable text, and close it.
+
+    Parameters
+    ----------
+    axes
+        What a ``draw_*`` function returned.
+    alt
+        What the figure shows, for readers who cannot see it; the title of the figure where not given.
+    """
+    from matplotlib import pyplot
+
+    drawn = getattr(axes, "figure", None) or getattr(next(iter(axes.flat)), "figure", None)
+    title = alt or _title(drawn)
+    stream = io.StringIO()
+    drawn.savefig(stream, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight")
+    pyplot.close(drawn)
+    svg = stream.getvalue()
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    svg = _own_identifiers(svg)
+    markup = templates().get_template("figure.html.j2").render(svg=svg, title=title)
+    display({"text/html": markup, "text/plain": title, FIGURE: {"title": title}}, raw=True)
+
+
+def _own_identifiers(svg: str) -> str:
+    """Identifiers that no other figure of the page has: clip paths are looked up across the whole page."""
+    prefix = "f" + hashlib.blake2b(svg.encode(), digest_size=4).hexdigest()
+    svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', svg)
+    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", svg)
+    return re.sub(r'xlink:href="#([^"]+)"', rf'xlink:href="#{prefix}-\1"', svg)
+
+
+def _title(drawn) -> str:
+    titles = [drawn.get_suptitle(), *(axes.get_title(loc) for axes in drawn.axes for loc in ("left", "center"))]
+    return next((title for title in titles if title), "")
+
+
+def table(name: str, frame: pd.DataFrame, columns: list[str] | None = None, rows: int = 15) -> None:
+    """Show a table and write it to ``tables/<name>.parquet`` and ``.csv`` of the report.
+
+    Parameters
+    ----------
+    name
+        File name of the table, letters, digits, ``_`` and ``-``.
+    frame
+        The whole table; all its columns are written.
+    columns
+        Those to show, in order; all where not given. Labels, units and number formats come from
+        ``language/<code>/columns.yml``.
+    rows
+        How many rows are shown before the reader asks for the rest.
+    """
+    if not re.fullmatch(r"[a-z0-9_\-]+", name):
+        raise RequestError(f"{name!r} cannot name a table; use small letters, digits, - and _")
+    write_table(name, frame)
+    shown = frame if columns is None else frame[columns]
+    heads = [column_style(column, shown[column]) for column in shown.columns]
+    body = [
+        [_cell(value, head["kind"]) for value, head in zip(row, heads, strict=True)]
+        for row in shown.itertuples(index=False)
+    ]
+    markup = (
+        templates()
+        .get_template("table.html.j2")
+        .render(name=name, heads=heads, body=body, rows=rows, n=len(shown))
+    )
+    display({"text/html": markup, "text/plain": shown.head(rows).to_string(), TABLE: {"name": name}}, raw=True)
+
+
+def predictions(frame: pd.DataFrame) -> None:
+    """Write what the study predicts for the next report to grade.
+
+    Parameters
+    ----------
+    frame
+        Columns account_id, quantity, horizon_days, value, lower, upper.
+    """
+    wanted = ["account_id", "quantity", "horizon_days", "value", "lower", "upper"]
+    lacking = [column for column in wanted if column not in frame.columns]
+    if lacking:
+        raise RequestError(f"predictions lack {len(lacking)} columns: {', '.join(lacking)}")
+    if folder := output_folder():
+        frame[wanted].to_parquet(folder / "predictions.parquet", index=False)
+
+
+def write_table(name: str, frame: pd.DataFrame) -> None:
+    """Write a table to the report folder as Parquet and as CSV that no spreadsheet takes for formulas."""
+    folder = output_folder()
+    if folder is None:
+        return
+    (folder / "tables").mkdir(exist_ok=True)
+    flat = frame.reset_index(drop=frame.index.name is None)
+    flat.to_parquet(folder / "tables" / f"{name}.parquet", index=False)
+    harmless(flat).to_csv(folder / "tables" / f"{name}.csv", index=False, encoding="utf-8-sig")
+
+
+def harmless(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with an apostrophe before each text that a spreadsheet would run as a formula."""
+    guarded = frame.copy()
+    for column in guarded.columns:
+        if not pd.api.types.is_numeric_dtype(guarded[column]) and not _is_date(guarded[column]):
+            guarded[column] = guarded[column].map(_guard)
+    return guarded
+
+
+def _guard(value):
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def _is_date(column: pd.Series) -> bool:
+    return pd.api.types.is_datetime64_any_dtype(column)
+
+
+@cache
+def _column_catalogue(language: str) -> dict:
+    path = sentences.LANGUAGES / language / "columns" / "columns.yml"
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def column_style(name: str, column: pd.Series) -> dict:
+    """Label, unit and kind of a column, from the catalogue or by its type."""
+    entry = _column_catalogue(sentences.DEFAULT_LANGUAGE).get(name, {})
+    label = entry.get("label", str(name).replace("_", " ").capitalize())
+    return {"label": label, "unit": entry.get("unit", ""), "kind": entry.get("kind") or _kind(column)}
+
+
+def _kind(column: pd.Series) -> str:
+    if _is_date(column):
+        return "date"
+    if pd.api.types.is_bool_dtype(column):
+        return "flag"
+    if pd.api.types.is_integer_dtype(column):
+        return "integer"
+    return "number" if pd.api.types.is_numeric_dtype(column) else "text"
+
+
+_FORMS = {"money": "{:,.0f}", "integer": "{:,.0f}", "number": "{:,.2f}", "percent": "{:.1%}", "days": "{:,.0f}"}
+
+
+def _cell(value, kind: str) -> dict:
+    """What a cell shows, and what it is sorted by; a missing value is a dash and sorts last."""
+    if value is None or value is pd.NaT or (not isinstance(value, (str, list, tuple)) and pd.isna(value)):
+        return {"text": "–", "sort": "", "kind": kind}
+    if kind == "date":
+        return {"text": f"{value:%Y-%m-%d}", "sort": f"{value:%Y-%m-%d}", "kind": kind}
+    if kind == "flag":
+        text = sentences.say("page.yes" if value else "page.no")
+        return {"text": text, "sort": int(bool(value)), "kind": kind}
+    if kind in _FORMS:
+        return {"text": _FORMS[kind].format(value).replace("-", "−"), "sort": float(value), "kind": kind}
+    text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    return {"text": text, "sort": text, "kind": "text"}

@@ -1,0 +1,263 @@
+"""From a request to a folder of reports: check everything first, render each report, write the index."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+from joblib import Parallel, delayed
+
+from kamlib.book.periods import Period, day
+from kamlib.book.store import Book, open_book
+from kamlib.errors import RequestError
+from kamlib.reports import folder, index
+from kamlib.reports.job import Job, Outcome, is_unchanged, run
+from kamlib.reports.parameters import fill, read_notebook
+from kamlib.reports.spec import EACH, Report, read_reports, root
+
+STANDARD = ("place", "as_of", "period", "scope", "previous")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be rendered.
+
+    Parameters
+    ----------
+    reports
+        Names of specs or notebooks.
+    place
+        The book: folder, ``.duckdb`` file or name.
+    period
+        ``2026-Q3`` and the like.
+    as_of
+        Day to read as of; the last day of the period where not given.
+    parameters
+        ``name: text`` from the command line.
+    scope
+        Account columns and their values.
+    each
+        Fan out the notebooks named: ``account``, ``manager``, ``region`` or ``industry``.
+    out
+        Where rendered books go.
+    jobs
+        How many reports are made side by side.
+    force
+        Make reports again whose inputs did not change.
+    """
+
+    reports: tuple[str, ...]
+    place: str
+    period: str
+    as_of: str | None = None
+    parameters: Mapping[str, str] | None = None
+    scope: Mapping[str, str] | None = None
+    each: str = ""
+    out: Path | None = None
+    jobs: int = 1
+    force: bool = False
+    timeout_seconds: int = 1800
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came of a run."""
+
+    folder: Path
+    outcomes: list[Outcome]
+    seconds: float
+
+    @property
+    def failed(self) -> list[Outcome]:
+        """The reports that were not published."""
+        return [outcome for outcome in self.outcomes if outcome.status == "failed"]
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every report is published, 1 when some failed."""
+        return 1 if self.failed else 0
+
+
+def render(request: Request, tell: Callable[[str], None] = lambda line: None) -> Summary:
+    """Render reports.
+
+    Parameters
+    ----------
+    request
+        What is to be rendered.
+    tell
+        Called with each line of progress.
+
+    Raises
+    ------
+    RequestError
+        When anything about the request is wrong; then nothing has been started.
+
+    Examples
+    --------
+    >>> render(Request(("quarterly",), "data/sample", "2026-Q3"))  # doctest: +SKIP
+    """
+    started = time.monotonic()
+    period = Period.parse(request.period)
+    reports = read_reports(list(request.reports), request.parameters, request.each)
+    as_of = _as_of(request, period)
+    with open_book(request.place, as_of=as_of, scope=request.scope) as book:
+        _refuse_empty_period(book, period)
+        where = (request.out or root() / "reports" / "rendered") / folder.safe_name(book.name) / period.label
+        with folder.held(where):
+            folder.tidy(where)
+            jobs = _jobs(request, reports, book, period, where)
+            outcomes = _run(jobs, request, tell)
+            _finish(where, book, period, outcomes, time.monotonic() - started)
+    return Summary(where, outcomes, time.monotonic() - started)
+
+
+def _as_of(request: Request, period: Period) -> date:
+    as_of = day(request.as_of) if request.as_of else period.end
+    if as_of < period.start:
+        raise RequestError(f"--as-of {as_of} lies before the period {period.label} begins ({period.start})")
+    return as_of
+
+
+def _refuse_empty_period(book: Book, period: Period) -> None:
+    with open_book_whole(book) as whole:
+        first, last = whole.span()
+    if period.end < first or period.start > last:
+        inside = Period.containing(last, period.kind)
+        raise RequestError(
+            f"period {period.label} lies outside book {book.name!r}, whose orders run from {first} to {last}; "
+            f"its last {period.kind} is {inside.label}"
+        )
+
+
+def open_book_whole(book: Book) -> Book:
+    """The same place read without a date; closing it does not close the connection they share."""
+    return _Borrowed(book.place, None, book.scope)
+
+
+class _Borrowed(Book):
+    def close(self) -> None:
+        """Leave the connection to the book it was borrowed from."""
+
+
+def _jobs(request: Request, reports: list[Report], book: Book, period: Period, where: Path) -> list[Job]:
+    fingerprint = book.fingerprint()
+    jobs = []
+    for report in reports:
+        for key, scope, extra in _keys(report, book):
+            target = where / report.name / folder.safe_name(key) if key else where / report.name
+            given = _standard(report, request, book, period, scope, target, where) | dict(report.given) | extra
+            parameters = fill(report.contract, given, str(report.path))
+            context = _context(report, book, period, scope, target, where, fingerprint)
+            inputs = _inputs(report, parameters, fingerprint)
+            threads = 2 if request.jobs == 1 else 1
+            jobs.append(
+                Job(report.path, report.name, key and folder.safe_name(key), parameters, target, context, inputs,
+                    request.timeout_seconds, threads)
+            )  # fmt: skip
+    return jobs
+
+
+def _keys(report: Report, book: Book) -> list[tuple[str, Mapping, dict]]:
+    """One entry for each page of a report: its key, the scope it is read in, and the parameter that names it."""
+    if not report.each:
+        return [("", book.scope, {})]
+    column = EACH[report.each]
+    values = sorted(set(book.frame("accounts")[column].dropna().astype(str)))
+    if not values:
+        raise RequestError(f"{report.name} cannot be fanned out by {report.each}: no account has a {column}")
+    named = column in report.contract
+    return [(v, book.scope if named else {**book.scope, column: v}, {column: v} if named else {}) for v in values]
+
+
+def _standard(
+    report: Report, request: Request, book: Book, period: Period, scope: Mapping, target: Path, where: Path
+) -> dict:
+    values = {
+        "place": str(request.place),
+        "as_of": book.as_of.isoformat(),
+        "period": period.label,
+        "scope": dict(scope),
+        "previous": _previous(target, period, where),
+    }
+    return {name: value for name, value in values.items() if name in report.contract}
+
+
+def _previous(target: Path, period: Period, period_folder: Path) -> str:
+    """The same report of the period before, where it was published."""
+    earlier = period_folder.parent / period.previous().label / target.relative_to(period_folder)
+    return str(earlier) if folder.read_manifest(earlier) else ""
+
+
+def _context(report, book: Book, period: Period, scope, target: Path, where: Path, fingerprint: str) -> dict:
+    notebook = read_notebook(report.path)
+    depth = len(target.relative_to(where).parts)
+    return {
+        "title": _title(notebook) or report.name,
+        "book": book.name,
+        "period": period.label,
+        "as_of": book.as_of.isoformat(),
+        "scope": ", ".join(f"{name} {value}" for name, value in scope.items()),
+        "currency": book.settings.currency,
+        "index": "../" * depth + "index.html",
+        "fingerprint": fingerprint,
+        "period_folder": str(where),
+    }
+
+
+def _title(notebook) -> str:
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            for line in cell.source.splitlines():
+                if line.startswith("# "):
+                    return line[2:].strip()
+    return ""
+
+
+def _inputs(report: Report, parameters: Mapping, fingerprint: str) -> str:
+    """A digest of all that a report is made from: notebook, parameters, book, code and the report before."""
+    before = parameters.get("previous") or ""
+    manifest = folder.read_manifest(Path(before)) if before else None
+    earlier = [manifest["files"].get("predictions.parquet", ""), manifest["inputs"]] if manifest else []
+    return folder.digest_json(
+        [folder.digest_file(report.path), dict(parameters), fingerprint, folder.code_digest(), earlier]
+    )
+
+
+def _run(jobs: list[Job], request: Request, tell: Callable[[str], None]) -> list[Outcome]:
+    kept = [] if request.force else [job for job in jobs if is_unchanged(job)]
+    outcomes = [Outcome(job.name, job.key, "kept", 0.0, "nothing it is made from has changed") for job in kept]
+    for job in kept:
+        tell(f"{job.label}: kept, nothing it is made from has changed")
+    rest = [job for job in jobs if job not in kept]
+    results = Parallel(n_jobs=min(request.jobs, len(rest) or 1), return_as="generator_unordered")(
+        delayed(run)(job) for job in rest
+    )
+    for done, outcome in enumerate(results, 1):
+        outcomes.append(outcome)
+        tell(f"[{done}/{len(rest)}] {outcome.label}: {_in_words(outcome)}")
+    return outcomes
+
+
+def _in_words(outcome: Outcome) -> str:
+    if outcome.status == "failed":
+        return f"failed after {outcome.seconds:.1f} s: {outcome.why}"
+    return f"published in {outcome.seconds:.1f} s, {len(outcome.findings)} findings"
+
+
+def _finish(where: Path, book: Book, period: Period, outcomes: list[Outcome], seconds: float) -> None:
+    run_record = {
+        "book": book.name,
+        "period": period.label,
+        "as_of": book.as_of.isoformat(),
+        "finished": datetime.now().isoformat(timespec="seconds"),
+        "seconds": round(seconds, 2),
+        "reports": [asdict(outcome) | {"findings": len(outcome.findings)} for outcome in outcomes],
+    }
+    folder.write_json(where / "run.json", run_record)
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    index.write_index(where, book.name, period.label, book.as_of.isoformat(), failed)
+    index.write_periods(where.parent, book.name)

@@ -1,0 +1,110 @@
+"""Every sentence a report says, whole and from one place, with named values.
+
+Sentences live in ``language/<code>/<topic>.yml`` under keys, each with named placeholders in Python format
+syntax. A language is added by adding a folder; no code glues a sentence together.
+"""
+
+from __future__ import annotations
+
+import difflib
+import string
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from kamlib.errors import RequestError
+
+LANGUAGES = Path(__file__).with_name("language")
+DEFAULT_LANGUAGE = "en"
+
+
+class _Formatter(string.Formatter):
+    """Python's formatter plus three conversions that numbers in reports need."""
+
+    def format_field(self, value, spec: str) -> str:
+        if spec == "day":
+            return _day(value)
+        if spec == "money":
+            return money(value)
+        if spec == "signed":
+            return f"{value:+,.0f}".replace("-", "−")
+        return format(value, spec).replace("-", "−") if _is_negative_number(value, spec) else format(value, spec)
+
+
+def _is_negative_number(value, spec: str) -> bool:
+    return bool(spec) and isinstance(value, (int, float)) and value < 0
+
+
+def _day(value: date) -> str:
+    return f"{value.day} {value:%B %Y}"
+
+
+def money(value: float) -> str:
+    """An amount short enough to read: 1,234, 56.7 thousand, 8.9 million.
+
+    Examples
+    --------
+    >>> money(8_912_345)
+    '8.9 million'
+    """
+    sign, size = ("−" if value < 0 else ""), abs(value)
+    for bound, name in ((1e9, "billion"), (1e6, "million"), (1e5, "thousand")):
+        if size >= bound:
+            return f"{sign}{size / (1e3 if bound == 1e5 else bound):,.1f} {name}"
+    return f"{sign}{size:,.0f}" if size >= 100 or size == int(size) else f"{sign}{size:,.2f}"
+
+
+@cache
+def _catalogue(language: str) -> dict[str, str]:
+    folder = LANGUAGES / language
+    if not folder.is_dir():
+        there = ", ".join(sorted(path.name for path in LANGUAGES.iterdir() if path.is_dir()))
+        raise RequestError(f"there are no sentences in language {language!r}; there are {there}")
+    catalogue: dict[str, str] = {}
+    for path in sorted(folder.glob("*.yml")):
+        for key, sentence in (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).items():
+            catalogue[f"{path.stem}.{key}"] = " ".join(str(sentence).split())
+    return catalogue
+
+
+def keys(language: str = DEFAULT_LANGUAGE) -> list[str]:
+    """All keys of a language, as ``topic.key``."""
+    return sorted(_catalogue(language))
+
+
+def placeholders(key: str, language: str = DEFAULT_LANGUAGE) -> set[str]:
+    """The names of the values a sentence needs."""
+    return {name for _, name, _, _ in string.Formatter().parse(_catalogue(language)[key]) if name}
+
+
+def say(key: str, language: str = DEFAULT_LANGUAGE, **values) -> str:
+    """A whole sentence with its values filled in.
+
+    Parameters
+    ----------
+    key
+        ``topic.key``, for example ``findings.too_few_accounts``.
+    values
+        The named values. ``{when:day}`` writes a date, ``{amount:money}`` an amount, and any Python format
+        works; minus signs are typographic.
+
+    Raises
+    ------
+    RequestError
+        When there is no such sentence, or a value it names is not given.
+
+    Examples
+    --------
+    >>> say("findings.too_few_accounts", n=12, needed=200)
+    'Only 12 accounts could be used and 200 are needed for this to say anything.'
+    """
+    catalogue = _catalogue(language)
+    if key not in catalogue:
+        close = difflib.get_close_matches(key, catalogue, n=1)
+        raise RequestError(f"there is no sentence {key!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
+    lacking = placeholders(key, language) - set(values)
+    if lacking:
+        raise RequestError(f"the sentence {key!r} needs {', '.join(sorted(lacking))}")
+    return _Formatter().vformat(catalogue[key], (), values)
