@@ -1,0 +1,68 @@
+"""The house: imports point down, studies draw no pictures, and no module is a drawer for odds and ends."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "kamlib"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+LAYERS = {"book": 0, "studies": 1, "training": 2, "reports": 2, "cli": 3}
+DRAWING = {"matplotlib", "seaborn", "papermill", "IPython"}
+
+
+def _imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def _layer(dotted: str) -> str:
+    parts = dotted.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_dotted)
+def test_imports_point_down(path):
+    own = LAYERS.get(_layer(_dotted(path)))
+    if own is None:
+        return
+    for name in _imports(path):
+        other = LAYERS.get(_layer(name)) if name.startswith("kamlib.") else None
+        same_house = _layer(name) == _layer(_dotted(path))
+        assert other is None or other < own or same_house, f"{_dotted(path)} imports {name}, which lies above it"
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if "studies" in p.parts or "book" in p.parts], ids=_dotted)
+def test_numbers_are_kept_apart_from_pictures(path):
+    assert not {name.split(".")[0] for name in _imports(path)} & DRAWING
+
+
+def test_no_module_is_a_drawer_for_odds_and_ends():
+    odd = [path.name for path in MODULES if re.search(r"util|helper|common|misc", path.stem)]
+    assert odd == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_dotted)
+def test_every_module_says_its_scope_in_its_first_line(path):
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), f"{path} has no docstring"
+
+
+def _studies() -> list[Path]:
+    """A study is a module that measures; the others in its folder are models."""
+    return [p for p in MODULES if p.parent.name == "studies" and re.search(r"^def measure\(", p.read_text(), re.M)]
+
+
+def test_no_study_imports_another_study():
+    studies = {_dotted(path) for path in _studies()}
+    for path in (p for p in MODULES if p.parent.name == "studies"):
+        assert not (_imports(path) & studies) - {_dotted(path)}, f"{_dotted(path)} imports a study"
