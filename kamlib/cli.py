@@ -152,3 +152,7 @@ def _pairs(entries, option: str) -> dict[str, str]:
             raise RequestError(f"{option} {name} is given twice")
         pairs[name] = value
     return pairs
+
+
+if __name__ == "__main__":
+    main()

@@ -33,7 +33,7 @@ def safe_name(text: str) -> str:
     """
     plain = unicodedata.normalize("NFC", text)
     cleaned = re.sub(r"[^\w\-]+", "-", plain).strip("-")[:80]
-    if cleaned == text:
+    if cleaned and cleaned == text:
         return cleaned
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=3).hexdigest()
     return f"{cleaned}-{digest}" if cleaned else digest

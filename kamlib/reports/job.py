@@ -167,7 +167,8 @@ def _without_traces(executed: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The notebook without paths of this machine and without clock times, so that equal runs are equal."""
     notebook = nbformat.from_dict(executed)
     notebook.metadata.pop("papermill", None)
-    for cell in notebook.cells:
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{number}"
         for name in ("papermill", "execution"):
             cell.metadata.pop(name, None)
     return notebook
