@@ -1,0 +1,111 @@
+"""Who may apply to be a VIP: one purchase, or the purchases of one calendar month, of a declared size.
+
+The rule as the domain text states it: a single purchase of mid or high grade goods of at least 10,000, or at least
+20,000 in one month. Declared readings of it:
+
+* both limits are inclusive, and amounts are compared to the cent: 9,999.99 does not do, 10,000 does;
+* a single purchase is one order, all its lines together, returns booked on it taken off;
+* a month is a calendar month of order dates, net of all returns booked in it;
+* only mid and high grade lines count; a line whose grade nobody recorded counts, and ``ungraded`` says how much of
+  the amount rests on such lines.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from kamlib.errors import RequestError
+
+GRADES = ("mid", "high")
+REQUIRED = ("account_id", "order_id", "order_date", "revenue")
+SINGLE, MONTH, BOTH = "single", "month", "single and month"
+COLUMNS = (
+    "account_id",
+    "rule",
+    "order_id",
+    "order_date",
+    "order_amount",
+    "month",
+    "month_amount",
+    "ungraded",
+)
+
+
+def vip(orders: pd.DataFrame, single: float = 10_000, month: float = 20_000) -> pd.DataFrame:
+    """The accounts that meet the VIP rule, one row each, with the purchase and the month that speak for them.
+
+    Parameters
+    ----------
+    orders
+        Order lines: account_id, order_id, order_date, revenue (negative for returns), and tier (low, mid, high)
+        where it is known; other columns are ignored.
+    single, month
+        Least net amount of one order and of one calendar month, in money, inclusive.
+
+    Returns
+    -------
+    One row for each eligible account, sorted by account: ``rule`` (single, month, or single and month); its
+    largest order (``order_id``, ``order_date``, ``order_amount``) and its largest month (``month`` as 2026-09,
+    ``month_amount``), whether or not that one alone would do; ``ungraded``, the part of the month's amount (of the
+    order's, where the month does not do) that rests on lines without a grade.
+
+    Raises
+    ------
+    RequestError
+        When a column is lacking, an amount or a date is missing, or a limit is not above zero.
+
+    Examples
+    --------
+    >>> lines = pd.DataFrame({"account_id": ["0007", "0008"], "order_id": ["1", "2"],
+    ...                       "order_date": ["2026-09-01", "2026-09-02"], "revenue": [10_000.0, 9_999.99]})
+    >>> vip(lines)[["account_id", "rule"]].values.tolist()
+    [['0007', 'single']]
+    """
+    if not (single > 0 and month > 0):
+        raise RequestError(f"both VIP limits must be above zero; they are {single} and {month}")
+    lines = _counting_lines(orders)
+    best = _largest(lines, ["order_id"], "order").merge(_largest(lines, ["month"], "month"), on="account_id")
+    is_single, is_month = best.order_amount >= _cents(single), best.month_amount >= _cents(month)
+    best["rule"] = BOTH
+    best["rule"] = best.rule.mask(~is_month, SINGLE).mask(~is_single, MONTH)
+    best["ungraded"] = best.ungraded_month.where(is_month, best.ungraded_order)
+    for name in ("order_amount", "month_amount", "ungraded"):
+        best[name] = best[name] / 100
+    eligible = best[is_single | is_month].sort_values("account_id", ignore_index=True)
+    return eligible[list(COLUMNS)]
+
+
+def _cents(amount):
+    """Money in whole cents, which add up exactly."""
+    return (amount * 100).round().astype("int64") if isinstance(amount, pd.Series) else round(amount * 100)
+
+
+def _counting_lines(orders: pd.DataFrame) -> pd.DataFrame:
+    lacking = [name for name in REQUIRED if name not in orders.columns]
+    if lacking:
+        raise RequestError(f"order lines lack {len(lacking)} columns the VIP rule needs: {', '.join(lacking)}")
+    tier = orders["tier"] if "tier" in orders.columns else pd.Series(None, index=orders.index, dtype="object")
+    lines = orders[list(REQUIRED)][tier.isna() | tier.isin(GRADES)].copy()
+    missing = int(lines.isna().any(axis=1).sum())
+    if missing:
+        raise RequestError(
+            f"{missing} of {len(lines)} order lines lack an account, order, date or amount; mend or drop them"
+        )
+    lines["order_date"] = pd.to_datetime(lines["order_date"])
+    lines["month"] = lines["order_date"].dt.strftime("%Y-%m")
+    # Amounts may be finer than a cent; what is compared is the sum, rounded once.
+    lines["amount"] = pd.to_numeric(lines["revenue"]).astype(float)
+    lines["ungraded"] = lines["amount"].where(tier.reindex(lines.index).isna(), 0.0)
+    return lines
+
+
+def _largest(lines: pd.DataFrame, keys: list[str], what: str) -> pd.DataFrame:
+    """The largest order or month of each account; the earliest of equal ones."""
+    sums = lines.groupby(["account_id", *keys], as_index=False).agg(
+        amount=("amount", "sum"), ungraded=("ungraded", "sum"), order_date=("order_date", "min")
+    )
+    sums["amount"], sums["ungraded"] = _cents(sums["amount"]), _cents(sums["ungraded"])
+    sums = sums.sort_values(["account_id", "amount", "order_date", *keys], ascending=[True, False, True, True])
+    names = {"amount": f"{what}_amount", "ungraded": f"ungraded_{what}"}
+    top = sums.drop_duplicates("account_id").rename(columns=names)
+    return top if what == "order" else top.drop(columns="order_date")
