@@ -124,10 +124,13 @@ def parameters(notebook: str) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def lab(arguments) -> None:
     """Open JupyterLab on notebooks/."""
+    import os
     import subprocess
 
     from kamlib.reports.spec import root
 
+    kernels = Path(__file__).with_name("reports") / "jupyter"
+    paths = os.pathsep.join(filter(None, [str(kernels), os.environ.get("JUPYTER_PATH")]))
     command = [
         sys.executable,
         "-m",
@@ -135,7 +138,7 @@ def lab(arguments) -> None:
         f"--notebook-dir={root()}",
         "--LabApp.default_url=/lab/tree/notebooks",
     ]
-    sys.exit(subprocess.call([*command, *arguments]))
+    sys.exit(subprocess.call([*command, *arguments], env={**os.environ, "JUPYTER_PATH": paths}))
 
 
 def _tell(line: str) -> None:

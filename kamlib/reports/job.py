@@ -10,11 +10,11 @@ import tempfile
 import time
 import traceback
 from collections.abc import Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import ClassVar
 
 import nbformat
 import papermill
@@ -23,6 +23,7 @@ from jupyter_client.manager import AsyncKernelManager
 from kamlib import __version__
 from kamlib.book.places import mask
 from kamlib.reports import folder
+from kamlib.reports.kernels import PROVISIONER, can_fork
 from kamlib.reports.publish import FINDING
 
 PACKAGES = ("pandas", "numpy", "statsmodels", "ibis-framework", "duckdb", "pyfixest", "scikit-learn", "papermill")
@@ -65,14 +66,22 @@ class Outcome:
         return f"{self.name} {self.key}".strip()
 
 
-class IpcKernelManager(AsyncKernelManager):
-    """A kernel that listens on a socket file of its own folder rather than on loopback."""
+class ReportKernelManager(AsyncKernelManager):
+    """A warm kernel that listens on a socket file of its own folder, in an environment of its own."""
+
+    environment: ClassVar[dict[str, str]] = {}
 
     def __init__(self, **traits) -> None:
         super().__init__(**traits)
         self.transport = "ipc"
         self.sockets = tempfile.mkdtemp(prefix="kam-")
         self.ip = str(Path(self.sockets) / "k")
+        if can_fork():
+            self.kernel_spec.metadata["kernel_provisioner"] = {"provisioner_name": PROVISIONER}
+
+    async def _async_pre_start_kernel(self, **given):
+        """Start with the variables of this report on top of those of the process."""
+        return await super()._async_pre_start_kernel(**{**given, "env": {**os.environ, **self.environment}})
 
     async def _async_cleanup_resources(self, restart: bool = False) -> None:
         await super()._async_cleanup_resources(restart=restart)
@@ -118,39 +127,20 @@ def collect_findings(executed: nbformat.NotebookNode) -> list[dict]:
 
 
 def _execute(job: Job, building: Path) -> nbformat.NotebookNode:
-    with _environment(KAM_OUTPUT=str(building), PYTHONHASHSEED="0", **_threads(job.threads)):
-        return papermill.execute_notebook(
-            str(job.notebook),
-            str(building / "notebook.ipynb"),
-            parameters=dict(job.parameters),
-            kernel_name="python3",
-            language="python",
-            progress_bar=False,
-            log_output=False,
-            execution_timeout=job.timeout_seconds,
-            start_timeout=120,
-            kernel_manager_class=IpcKernelManager,
-        )
-
-
-def _threads(count: int) -> dict[str, str]:
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-    return dict.fromkeys(names, str(count))
-
-
-@contextmanager
-def _environment(**values: str):
-    """Set environment variables for the kernel that is started inside, and put the old ones back."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    environment = {"KAM_OUTPUT": str(building), **dict.fromkeys(names, str(job.threads))}
+    return papermill.execute_notebook(
+        str(job.notebook),
+        str(building / "notebook.ipynb"),
+        parameters=dict(job.parameters),
+        kernel_name="python3",
+        language="python",
+        progress_bar=False,
+        log_output=False,
+        execution_timeout=job.timeout_seconds,
+        start_timeout=120,
+        kernel_manager_class=type("Manager", (ReportKernelManager,), {"environment": environment}),
+    )
 
 
 def _write(job: Job, building: Path, executed: nbformat.NotebookNode, found: list[dict]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import threading
 from functools import cache
 
 import nbformat
@@ -14,6 +15,7 @@ from traitlets.config import Config
 from kamlib.reports.publish import FIGURE, FINDING, NOTE, STYLE, TABLE, TEMPLATES, templates
 
 OWN = {FINDING, TABLE, FIGURE, NOTE}
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def build_page(notebook: nbformat.NotebookNode, context: dict) -> str:
@@ -78,5 +80,6 @@ def _body(notebook: nbformat.NotebookNode) -> str:
     for cell in shown.cells:
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if STYLE not in output.get("data", {})]
-    body, _ = _exporter().from_notebook_node(shown)
+    with _ONE_AT_A_TIME:  # an exporter keeps state while it works
+        body, _ = _exporter().from_notebook_node(shown)
     return body

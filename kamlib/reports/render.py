@@ -233,9 +233,10 @@ def _run(jobs: list[Job], request: Request, tell: Callable[[str], None]) -> list
     for job in kept:
         tell(f"{job.label}: kept, nothing it is made from has changed")
     rest = [job for job in jobs if job not in kept]
-    results = Parallel(n_jobs=min(request.jobs, len(rest) or 1), return_as="generator_unordered")(
-        delayed(run)(job) for job in rest
-    )
+    # Threads, since each report computes in a kernel process of its own; a backend set by the caller
+    # (joblib.parallel_config with Dask or Ray) goes before this preference.
+    workers = Parallel(n_jobs=min(request.jobs, len(rest) or 1), prefer="threads", return_as="generator_unordered")
+    results = workers(delayed(run)(job) for job in rest)
     for done, outcome in enumerate(results, 1):
         outcomes.append(outcome)
         tell(f"[{done}/{len(rest)}] {outcome.label}: {_in_words(outcome)}")
