@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from books import small_book
-from notebooks import GOOD, PARAMETERS, write_notebook
 
 from kamlib.errors import RequestError
 from kamlib.reports import folder
 from kamlib.reports.render import Request, render
+
+from books import small_book
+from toy_notebooks import GOOD, PARAMETERS, write_notebook
 
 
 @pytest.fixture(scope="module")
