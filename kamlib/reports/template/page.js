@@ -19,8 +19,9 @@ document.querySelectorAll(".kam-table").forEach((box) => {
     button.append(...head.childNodes);
     head.append(button);
     button.addEventListener("click", () => {
-      const down = head.getAttribute("aria-sort") === "descending" ? 1 : -1;
       const isNumber = !head.matches(".kam-text, .kam-date");
+      const before = head.getAttribute("aria-sort");
+      const down = before === "descending" || (!before && !isNumber) ? 1 : -1; // numbers: the largest first
       const key = (row) => row.cells[column].dataset.sort;
       const order = (a, b) => {
         const x = key(a), y = key(b);
