@@ -80,11 +80,10 @@ def check(book: str) -> None:
 @click.option("--each", default="", metavar="WHAT", help="One report per account, manager, region or industry.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Reports side by side.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where rendered books go.")
-@click.option(
-    "--timeout", default=1800, show_default=True, type=click.IntRange(min=1), help="Seconds a cell may run."
-)
+@click.option("--timeout", default=1800, show_default=True, type=click.IntRange(min=1), help="Seconds a cell may run.")
+@click.option("--format", "formats", default="html", show_default=True, help="html, pdf, xlsx, with commas between.")
 @click.option("--force", is_flag=True, help="Make unchanged reports again.")
-def render(reports, place, period, as_of, parameters, scope, each, jobs, out, timeout, force) -> None:
+def render(reports, place, period, as_of, parameters, scope, each, jobs, out, timeout, formats, force) -> None:
     """Render reports: specs (quarterly) or notebooks (studies/churn).
 
     Exit code 0: all published; 1: some failed and the others were published; 2: the request was wrong and
@@ -96,6 +95,7 @@ def render(reports, place, period, as_of, parameters, scope, each, jobs, out, ti
     request = Request(
         reports=reports, place=place, period=period, as_of=as_of, parameters=_pairs(parameters, "-p"),
         scope=_pairs(scope, "--scope"), each=each, out=out, jobs=jobs, force=force, timeout_seconds=timeout,
+        formats=tuple(name.strip() for name in formats.split(",") if name.strip()) or ("html",),
     )  # fmt: skip
     summary = run_render(request, tell=_tell)
     for outcome in summary.failed:

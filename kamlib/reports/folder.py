@@ -88,8 +88,7 @@ def is_whole(folder: Path) -> bool:
     if manifest is None:
         return False
     return all(
-        (folder / name).is_file() and digest_file(folder / name) == digest
-        for name, digest in manifest["files"].items()
+        (folder / name).is_file() and digest_file(folder / name) == digest for name, digest in manifest["files"].items()
     )
 
 
@@ -134,9 +133,7 @@ def published(period_folder: Path) -> list[Path]:
     """The folders of all reports published for a period, sorted by name."""
     manifests = period_folder.rglob(MANIFEST)
     hidden = (_BUILDING, _REPLACED)
-    found = [
-        m.parent for m in manifests if not any(p.startswith(hidden) for p in m.relative_to(period_folder).parts)
-    ]
+    found = [m.parent for m in manifests if not any(p.startswith(hidden) for p in m.relative_to(period_folder).parts)]
     return sorted(folder for folder in found if "failed" not in folder.relative_to(period_folder).parts)
 
 
@@ -147,9 +144,7 @@ def held(period_folder: Path) -> Iterator[None]:
         period_folder.mkdir(parents=True, exist_ok=True)
         lock = (period_folder / ".lock").open("a+")
     except OSError as error:
-        raise RequestError(
-            f"{period_folder} cannot be written to ({error.strerror}); choose another --out"
-        ) from None
+        raise RequestError(f"{period_folder} cannot be written to ({error.strerror}); choose another --out") from None
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -42,6 +42,7 @@ class Job:
     inputs: str
     timeout_seconds: int
     threads: int
+    formats: tuple[str, ...] = ("html",)
 
     @property
     def label(self) -> str:
@@ -151,6 +152,14 @@ def _write(job: Job, building: Path, executed: nbformat.NotebookNode, found: lis
     (building / "report.html").write_text(page, encoding="utf-8")
     folder.write_json(building / "findings.json", found)
     nbformat.write(_without_traces(executed), building / "notebook.ipynb")
+    if "xlsx" in job.formats:
+        from kamlib.reports.workbook import write_workbook
+
+        write_workbook(building)
+    if "pdf" in job.formats:
+        from kamlib.reports.pdf import write_pdf
+
+        write_pdf(building)
 
 
 def _without_traces(executed: nbformat.NotebookNode) -> nbformat.NotebookNode:

@@ -140,9 +140,7 @@ def table(name: str, frame: pd.DataFrame, columns: list[str] | None = None, rows
         for row in shown.itertuples(index=False)
     ]
     markup = (
-        templates()
-        .get_template("table.html.j2")
-        .render(name=name, heads=heads, body=body, rows=rows, n=len(shown))
+        templates().get_template("table.html.j2").render(name=name, heads=heads, body=body, rows=rows, n=len(shown))
     )
     display({"text/html": markup, "text/plain": shown.head(rows).to_string(), TABLE: {"name": name}}, raw=True)
 

@@ -16,9 +16,10 @@ from kamlib.errors import RequestError
 from kamlib.reports import folder, index
 from kamlib.reports.job import Job, Outcome, is_unchanged, run
 from kamlib.reports.parameters import fill, read_notebook
+from kamlib.reports.pdf import require_chromium
 from kamlib.reports.spec import EACH, Report, read_reports, root
 
-STANDARD = ("place", "as_of", "period", "scope", "previous")
+FORMATS = ("html", "pdf", "xlsx")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,10 @@ class Request:
         How many reports are made side by side.
     force
         Make reports again whose inputs did not change.
+    timeout_seconds
+        How long a cell may run.
+    formats
+        ``html`` always; ``pdf`` and ``xlsx`` beside it.
     """
 
     reports: tuple[str, ...]
@@ -60,6 +65,7 @@ class Request:
     jobs: int = 1
     force: bool = False
     timeout_seconds: int = 1800
+    formats: tuple[str, ...] = ("html",)
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,7 @@ def render(request: Request, tell: Callable[[str], None] = lambda line: None) ->
     """
     started = time.monotonic()
     period = Period.parse(request.period)
+    _refuse_formats(request.formats)
     reports = read_reports(list(request.reports), request.parameters, request.each)
     as_of = _as_of(request, period)
     with open_book(request.place, as_of=as_of, scope=request.scope) as book:
@@ -113,6 +120,14 @@ def render(request: Request, tell: Callable[[str], None] = lambda line: None) ->
             outcomes = _run(jobs, request, tell)
             _finish(where, book, period, outcomes, time.monotonic() - started)
     return Summary(where, outcomes, time.monotonic() - started)
+
+
+def _refuse_formats(formats: tuple[str, ...]) -> None:
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown:
+        raise RequestError(f"there is no format {', '.join(unknown)}; --format may name {', '.join(FORMATS)}")
+    if "pdf" in formats:
+        require_chromium()
 
 
 def _as_of(request: Request, period: Period) -> date:
@@ -152,11 +167,11 @@ def _jobs(request: Request, reports: list[Report], book: Book, period: Period, w
             given = _standard(report, request, book, period, scope, target, where) | dict(report.given) | extra
             parameters = fill(report.contract, given, str(report.path))
             context = _context(report, book, period, scope, target, where, fingerprint)
-            inputs = _inputs(report, parameters, fingerprint)
+            inputs = _inputs(report, parameters, fingerprint, request.formats)
             threads = 2 if request.jobs == 1 else 1
             jobs.append(
                 Job(report.path, report.name, key and folder.safe_name(key), parameters, target, context, inputs,
-                    request.timeout_seconds, threads)
+                    request.timeout_seconds, threads, request.formats)
             )  # fmt: skip
     return jobs
 
@@ -217,13 +232,20 @@ def _title(notebook) -> str:
     return ""
 
 
-def _inputs(report: Report, parameters: Mapping, fingerprint: str) -> str:
+def _inputs(report: Report, parameters: Mapping, fingerprint: str, formats: tuple[str, ...]) -> str:
     """A digest of all that a report is made from: notebook, parameters, book, code and the report before."""
     before = parameters.get("previous") or ""
     manifest = folder.read_manifest(Path(before)) if before else None
     earlier = [manifest["files"].get("predictions.parquet", ""), manifest["inputs"]] if manifest else []
     return folder.digest_json(
-        [folder.digest_file(report.path), dict(parameters), fingerprint, folder.code_digest(), earlier]
+        [
+            folder.digest_file(report.path),
+            dict(parameters),
+            fingerprint,
+            folder.code_digest(),
+            earlier,
+            sorted(formats),
+        ]
     )
 
 

@@ -1,0 +1,99 @@
+"""A report as an Excel workbook: its findings and its tables, numbers as numbers and text as text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from openpyxl.styles import Font
+from openpyxl.utils import get_column_letter
+
+from kamlib.reports.publish import column_style
+
+FINDING_COLUMNS = (
+    "id",
+    "sentence",
+    "value",
+    "unit",
+    "lower",
+    "upper",
+    "level",
+    "n",
+    "verdict",
+    "reason",
+    "decision",
+)
+_NUMBER_FORMATS = {
+    "money": "#,##0",
+    "integer": "#,##0",
+    "number": "#,##0.00",
+    "percent": "0.0%",
+    "days": "#,##0",
+    "date": "yyyy-mm-dd",
+}
+_LONGEST = 32_767  # characters in a cell
+_MOST_ROWS = 1_048_576
+
+
+def write_workbook(report: Path) -> Path:
+    """Write ``report.xlsx`` beside the page of a report, from its findings and tables.
+
+    Text that starts like a formula stays text; characters that no cell may hold are left out. A table with more
+    rows than a sheet can hold is cut, and its last row says so.
+    """
+    book = Workbook(write_only=True)
+    findings = json.loads((report / "findings.json").read_text(encoding="utf-8"))
+    _sheet(book, "findings", _findings_frame(findings))
+    for path in sorted((report / "tables").glob("*.parquet")):
+        _sheet(book, path.stem, pd.read_parquet(path))
+    target = report / "report.xlsx"
+    book.save(target)
+    return target
+
+
+def _findings_frame(findings: list[dict]) -> pd.DataFrame:
+    rows = [
+        {**found, "lower": (found["interval"] or [None])[0], "upper": (found["interval"] or [None, None])[1]}
+        for found in findings
+    ]
+    return pd.DataFrame(rows, columns=list(FINDING_COLUMNS))
+
+
+def _sheet(book: Workbook, name: str, frame: pd.DataFrame) -> None:
+    sheet = book.create_sheet(name[:31])
+    styles = [column_style(column, frame[column]) for column in frame.columns]
+    sheet.freeze_panes = "A2"
+    for position, column in enumerate(frame.columns, 1):
+        longest = frame[column].head(200).astype(str).str.len().max() if len(frame) else 0
+        sheet.column_dimensions[get_column_letter(position)].width = min(max(10, len(str(column)) + 2, longest), 48)
+    shown = frame.head(_MOST_ROWS - 2)
+    sheet.auto_filter.ref = f"A1:{get_column_letter(len(frame.columns) or 1)}{len(shown) + 1}"
+    sheet.append([_text(sheet, str(column), bold=True) for column in frame.columns])
+    for row in shown.itertuples(index=False):
+        sheet.append([_cell(sheet, value, style["kind"]) for value, style in zip(row, styles, strict=True)])
+    if len(shown) < len(frame):
+        sheet.append([_text(sheet, f"{len(frame) - len(shown):,} more rows are in tables/{name}.parquet")])
+
+
+def _cell(sheet, value, kind: str):
+    if isinstance(value, (list, tuple)):
+        return _text(sheet, ", ".join(map(str, value)))
+    if value is None or pd.isna(value):
+        return None
+    if isinstance(value, str):
+        return _text(sheet, value)
+    value = value.to_pydatetime() if isinstance(value, pd.Timestamp) else getattr(value, "item", lambda: value)()
+    cell = WriteOnlyCell(sheet, value)
+    cell.number_format = _NUMBER_FORMATS.get(kind, "General")
+    return cell
+
+
+def _text(sheet, text: str, bold: bool = False):
+    cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", text)[:_LONGEST])
+    cell.data_type = "s"  # else a text that starts with an equals sign is written as a formula
+    cell.font = Font(bold=bold)
+    return cell

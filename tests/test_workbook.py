@@ -1,0 +1,49 @@
+"""A report as an Excel workbook."""
+
+import json
+
+import openpyxl
+import pandas as pd
+import pytest
+from payloads import PAYLOADS
+
+from kamlib.reports.workbook import write_workbook
+
+
+@pytest.fixture(scope="module")
+def workbook(tmp_path_factory):
+    report = tmp_path_factory.mktemp("report")
+    (report / "tables").mkdir()
+    names = [text.replace("\x00", "") for text in PAYLOADS]
+    frame = pd.DataFrame({"name": names, "revenue": 1234.5, "opened_on": pd.Timestamp("2026-01-02")})
+    frame.loc[0, ["revenue"]] = None
+    frame.to_parquet(report / "tables" / "accounts.parquet")
+    finding = {"id": "a.b", "sentence": "=1+1", "value": 1.5, "interval": [1.0, 2.0], "verdict": "usable"}
+    (report / "findings.json").write_text(json.dumps([finding]))
+    return openpyxl.load_workbook(write_workbook(report))
+
+
+def test_no_cell_is_a_formula(workbook):
+    kinds = {cell.data_type for sheet in workbook for row in sheet.iter_rows() for cell in row}
+    assert "f" not in kinds
+
+
+def test_numbers_are_numbers_dates_are_dates_and_missing_is_empty(workbook):
+    row = [cell.value for cell in workbook["accounts"][3]]
+    assert row[1:] == [1234.5, pd.Timestamp("2026-01-02")]
+    assert workbook["accounts"]["B2"].value is None
+
+
+def test_the_header_is_frozen_and_can_be_filtered(workbook):
+    sheet = workbook["accounts"]
+    assert sheet.freeze_panes == "A2"
+    assert sheet.auto_filter.ref == f"A1:C{len(PAYLOADS) + 1}"
+
+
+def test_the_findings_have_a_sheet_with_their_intervals(workbook):
+    header, found = ([cell.value for cell in row] for row in workbook["findings"].iter_rows())
+    assert dict(zip(header, found, strict=True))["upper"] == 2.0
+
+
+def test_chinese_is_kept(workbook):
+    assert any("大客戶" in str(cell.value) for cell in workbook["accounts"]["A"])
