@@ -38,8 +38,8 @@ def write_pdf(report: Path, timeout_seconds: int = 120) -> Path:
     with tempfile.TemporaryDirectory(prefix="kam-print-") as profile:
         command = [
             chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-            "--no-first-run", "--disable-component-update", "--disable-sync", "--no-pdf-header-footer", f"--user-data-dir={profile}",
-            f"--print-to-pdf={target}", (report / "report.html").as_uri(),
+            "--no-first-run", "--disable-component-update", "--disable-sync", "--no-pdf-header-footer",
+            f"--user-data-dir={profile}", f"--print-to-pdf={target}", (report / "report.html").as_uri(),
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_seconds)
     if done.returncode or not target.is_file():
