@@ -172,9 +172,7 @@ def test_lines_of_one_day_are_one_purchase():
 
 
 def test_mean_spend_leaves_the_first_purchase_out_and_is_missing_without_a_repeat():
-    orders = lines(
-        ("A", "2026-01-01", 100), ("A", "2026-01-08", 10), ("A", "2026-01-09", 20), ("B", "2026-01-01", 7)
-    )
+    orders = lines(("A", "2026-01-01", 100), ("A", "2026-01-08", 10), ("A", "2026-01-09", 20), ("B", "2026-01-01", 7))
     assert summarise(orders, "2026-01-15").mean_spend.fillna(-1).to_dict() == {"A": 15.0, "B": -1}
 
 
@@ -318,9 +316,7 @@ def test_weights_stand_for_repeated_rows(cdnow, fitted):
     counts = cdnow.groupby(["frequency", "recency", "T"]).size().reset_index(name="accounts")
     model = ParetoNBD().fit(counts.frequency, counts.recency, counts["T"], weights=counts.accounts)
     assert model.params.to_numpy() == pytest.approx(fitted[ParetoNBD].params.to_numpy(), rel=1e-6)
-    assert model.standard_errors.to_numpy() == pytest.approx(
-        fitted[ParetoNBD].standard_errors.to_numpy(), rel=1e-4
-    )
+    assert model.standard_errors.to_numpy() == pytest.approx(fitted[ParetoNBD].standard_errors.to_numpy(), rel=1e-4)
     assert (model.n, model.weights) == (len(counts), 2357)
 
 
@@ -468,14 +464,10 @@ def closed_form(model, t, x, recency, T):
 
 
 @pytest.mark.parametrize("model", [BetaGeoNBD(), ModifiedBetaGeoNBD()], ids=repr)
-@pytest.mark.parametrize(
-    ("t", "x", "recency", "T"), [(1, 0, 0, 40), (39, 2, 30, 39), (104, 30, 50, 52), (5, 1, 1, 80)]
-)
+@pytest.mark.parametrize(("t", "x", "recency", "T"), [(1, 0, 0, 40), (39, 2, 30, 39), (104, 30, 50, 52), (5, 1, 1, 80)])
 def test_expected_purchases_equal_the_closed_form(model, t, x, recency, T):
     model = known(model)
-    assert model.expected_purchases(t, x, recency, T) == pytest.approx(
-        closed_form(model, t, x, recency, T), rel=1e-10
-    )
+    assert model.expected_purchases(t, x, recency, T) == pytest.approx(closed_form(model, t, x, recency, T), rel=1e-10)
 
 
 @pytest.mark.parametrize(("alpha", "beta"), [(10.578, 11.669), (3.0, 40.0), (40.0, 3.0), (7.0, 7.0)])
@@ -559,9 +551,7 @@ def test_an_accounts_prediction_does_not_depend_on_its_neighbours(order):
     model = known(ModifiedBetaGeoNBD(k=2))
     together = model.expected_purchases(26, s.frequency, s.recency, s["T"]).iloc[order]
     moved = s.iloc[order]
-    pd.testing.assert_series_equal(
-        model.expected_purchases(26, moved.frequency, moved.recency, moved["T"]), together
-    )
+    pd.testing.assert_series_equal(model.expected_purchases(26, moved.frequency, moved.recency, moved["T"]), together)
 
 
 def test_answers_have_the_form_of_the_question():
@@ -605,9 +595,7 @@ def test_gamma_gamma_scales_with_the_currency(cdnow):
 
 
 def test_gamma_gamma_refuses_a_spend_that_is_none():
-    with pytest.raises(
-        RequestError, match=r"1 of 3 rows: mean_spend is not above zero .rows 1.; leave out accounts"
-    ):
+    with pytest.raises(RequestError, match=r"1 of 3 rows: mean_spend is not above zero .rows 1.; leave out accounts"):
         GammaGamma().fit([1, 2, 0], [5.0, 0.0, np.nan])
 
 

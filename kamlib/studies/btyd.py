@@ -151,9 +151,7 @@ class BetaGeoNBD(HistoryModel):
             return fitted
         logs = np.asarray(log_gaps, float)
         if logs.shape != (fitted.n,):
-            raise RequestError(
-                f"log_gaps has shape {logs.shape}, the data have {fitted.n} rows: give one for each."
-            )
+            raise RequestError(f"log_gaps has shape {logs.shape}, the data have {fitted.n} rows: give one for each.")
         refuse(~np.isfinite(logs), "log_gaps missing or infinite", "sum the logarithms of gaps", range(len(logs)))
         constant = float((self.k - 1) * (checked_weights(weights, fitted.n) @ logs))
         return replace(fitted, estimate=replace(fitted.estimate, log_likelihood=fitted.log_likelihood + constant))
@@ -332,9 +330,7 @@ class GammaGamma(Model):
         weights = checked_weights(weights, len(x))
         used = (x > 0) & (weights > 0)
         if used.sum() < 2:
-            raise ModelError(
-                f"GammaGamma: {used.sum()} of {len(x)} accounts have a repeat purchase, two are needed."
-            )
+            raise ModelError(f"GammaGamma: {used.sum()} of {len(x)} accounts have a repeat purchase, two are needed.")
         scale = np.average(spend[used], weights=weights[used])
         rows = grouped([x[used], spend[used] / scale], weights[used])
         starts = np.array([(2.0, 4.0, 1.5), (6.0, 3.0, 0.4), (1.0, 10.0, 9.0)])

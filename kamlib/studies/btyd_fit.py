@@ -207,20 +207,14 @@ def _check_curved(name, names, theta, hessian, rows):
 
 def _check_bounds(name, names, theta, rows, limit=RUNAWAY):
     """A parameter beyond any scale in the data has no estimate."""
-    off = [
-        f"{n} to {'infinity' if t > 0 else 'zero'}" for n, t in zip(names, theta, strict=True) if abs(t) >= limit
-    ]
+    off = [f"{n} to {'infinity' if t > 0 else 'zero'}" for n, t in zip(names, theta, strict=True) if abs(t) >= limit]
     if off:
         where = f"{' and '.join(off)} ({_spelled(names, theta)}, in scaled units)"
-        raise ModelError(
-            f"{_case(name, rows)}: the likelihood keeps growing as parameters run off, {where}; {ADVICE}"
-        )
+        raise ModelError(f"{_case(name, rows)}: the likelihood keeps growing as parameters run off, {where}; {ADVICE}")
 
 
 def _case(name, rows) -> str:
-    return (
-        f"{name} cannot be fitted to these {rows.weights.sum():g} accounts, {len(rows.weights)} distinct histories"
-    )
+    return f"{name} cannot be fitted to these {rows.weights.sum():g} accounts, {len(rows.weights)} distinct histories"
 
 
 def _spelled(names, theta) -> str:

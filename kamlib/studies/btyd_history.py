@@ -187,9 +187,7 @@ def _day_number(date) -> int:
 def _purchase_days(orders: pd.DataFrame, end) -> PurchaseDays:
     absent = [name for name in ("account_id", "order_date", "revenue") if name not in orders.columns]
     if absent:
-        raise RequestError(
-            f"orders has no column {', '.join(absent)}: it has {', '.join(map(str, orders.columns))}."
-        )
+        raise RequestError(f"orders has no column {', '.join(absent)}: it has {', '.join(map(str, orders.columns))}.")
     _refuse_missing(orders)
     day = _day_numbers(orders["order_date"])
     seen = day <= _day_number(end)
