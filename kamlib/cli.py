@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -73,7 +74,8 @@ def check(book: str) -> None:
 @main.command()
 @click.argument("reports", nargs=-1, required=True)
 @click.option("--book", "place", required=True, help="Folder, .duckdb file, or a name in books.yml.")
-@click.option("--period", required=True, help="2026-Q3, 2026-09, 2026, 2026-H1 or 2026-W40.")
+@click.option("--period", required=True, help="2026-Q3, 2026-09, 2026, 2026-H1, 2026-W40, or last.")
+@click.option("--since", help="Catch up from this period on; what is published and unchanged is kept.")
 @click.option("--as-of", help="Day to read as of; the last day of the period where not given.")
 @click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter.")
 @click.option("--scope", multiple=True, metavar="COLUMN=VALUE", help="Only accounts with this value.")
@@ -83,27 +85,42 @@ def check(book: str) -> None:
 @click.option("--timeout", default=1800, show_default=True, type=click.IntRange(min=1), help="Seconds a cell may run.")
 @click.option("--format", "formats", default="html", show_default=True, help="html, pdf, xlsx, with commas between.")
 @click.option("--force", is_flag=True, help="Make unchanged reports again.")
-def render(reports, place, period, as_of, parameters, scope, each, jobs, out, timeout, formats, force) -> None:
+def render(reports, place, period, since, as_of, parameters, scope, each, jobs, out, timeout, formats, force) -> None:
     """Render reports: specs (quarterly) or notebooks (studies/churn).
 
     Exit code 0: all published; 1: some failed and the others were published; 2: the request was wrong and
     nothing was started.
     """
-    from kamlib.reports.render import Request
-    from kamlib.reports.render import render as run_render
+    from kamlib.reports.render import Request, periods_asked
 
     request = Request(
-        reports=reports, place=place, period=period, as_of=as_of, parameters=_pairs(parameters, "-p"),
-        scope=_pairs(scope, "--scope"), each=each, out=out, jobs=jobs, force=force, timeout_seconds=timeout,
+        reports=reports,
+        place=place,
+        period=period,
+        as_of=as_of,
+        parameters=_pairs(parameters, "-p"),
+        scope=_pairs(scope, "--scope"),
+        each=each,
+        out=out,
+        jobs=jobs,
+        force=force,
+        timeout_seconds=timeout,
         formats=tuple(name.strip() for name in formats.split(",") if name.strip()) or ("html",),
-    )  # fmt: skip
+    )
+    codes = [_render_one(replace(request, period=label)) for label in periods_asked(list(reports), period, since)]
+    sys.exit(max(codes))
+
+
+def _render_one(request) -> int:
+    from kamlib.reports.render import render as run_render
+
     summary = run_render(request, tell=_tell)
     for outcome in summary.failed:
         click.echo(f"failed: {outcome.label}: {outcome.why}", err=True)
     published = len(summary.outcomes) - len(summary.failed)
     click.echo(f"{published} of {len(summary.outcomes)} reports are published, {summary.seconds:.0f} s")
     click.echo(str(summary.folder / "index.html"))
-    sys.exit(summary.exit_code)
+    return summary.exit_code
 
 
 @main.command()

@@ -1,5 +1,6 @@
 """Rendering: checked before it starts, whole or not at all, one failure stops nothing."""
 
+import datetime as dt
 import json
 import os
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 
 from kamlib.errors import RequestError
 from kamlib.reports import folder
-from kamlib.reports.render import Request, render
+from kamlib.reports.render import Request, periods_asked, render
 
 from books import small_book
 from toy_notebooks import GOOD, PARAMETERS, write_notebook
@@ -232,9 +233,7 @@ def test_the_fan_out_gives_each_manager_a_page_of_their_own_scope(place, noteboo
 
 def test_the_command_line_ends_with_the_path_of_the_index(place, notebooks, tmp_path):
     command = [sys.executable, "-m", "kamlib.cli", "render", str(notebooks / "good.ipynb"), "--book", str(place)]
-    done = subprocess.run(
-        [*command, "--period", "2026-Q3", "--out", str(tmp_path)], capture_output=True, text=True
-    )
+    done = subprocess.run([*command, "--period", "2026-Q3", "--out", str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].endswith("2026-Q3/index.html")
     assert Path(done.stdout.splitlines()[-1]).is_file()
@@ -262,3 +261,28 @@ def test_the_parameters_cell_of_the_toy_is_itself_valid():
     from kamlib.reports.parameters import parse
 
     assert list(parse(PARAMETERS))[-1] == "times"
+
+
+@pytest.mark.parametrize(
+    ("asked", "period", "since", "labels"),
+    [
+        (["quarterly"], "last", None, ["2026-Q3"]),
+        (["monthly"], "last", None, ["2026-10"]),
+        (["quarterly"], "last", "2026-Q1", ["2026-Q1", "2026-Q2", "2026-Q3"]),
+        (["quarterly"], "2026-Q2", None, ["2026-Q2"]),
+    ],
+)
+def test_a_schedule_asks_for_the_last_period_and_catches_up(asked, period, since, labels):
+    assert periods_asked(asked, period, since, today=dt.date(2026, 11, 23)) == labels
+
+
+@pytest.mark.parametrize(
+    ("since", "message"),
+    [
+        ("2026-09", "--since 2026-09 is a month and --period 2026-Q3 a quarter"),
+        ("2026-Q4", "--since 2026-Q4 lies after"),
+    ],
+)
+def test_a_wrong_since_is_refused(since, message):
+    with pytest.raises(RequestError, match=message):
+        periods_asked([], "2026-Q3", since)

@@ -17,7 +17,7 @@ from kamlib.reports import folder, index
 from kamlib.reports.job import Job, Outcome, is_unchanged, run
 from kamlib.reports.parameters import fill, read_notebook
 from kamlib.reports.pdf import require_chromium
-from kamlib.reports.spec import EACH, Report, read_reports, root
+from kamlib.reports.spec import EACH, Report, kind_of_period, read_reports, root
 
 FORMATS = ("html", "pdf", "xlsx")
 
@@ -85,6 +85,39 @@ class Summary:
     def exit_code(self) -> int:
         """0 when every report is published, 1 when some failed."""
         return 1 if self.failed else 0
+
+
+def periods_asked(asked: list[str], period: str, since: str | None = None, today: date | None = None) -> list[str]:
+    """The periods a request names, the earliest first.
+
+    Parameters
+    ----------
+    asked
+        The specs and notebooks, which say what kind of period ``last`` means.
+    period
+        A label, or ``last`` for the last one that has ended.
+    since
+        The first period to catch up from; those already published and unchanged are kept as they are.
+    today
+        The day to count from; the current one where not given.
+
+    Examples
+    --------
+    >>> periods_asked([], "last", since="2026-Q1", today=date(2026, 10, 1))
+    ['2026-Q1', '2026-Q2', '2026-Q3']
+    """
+    kind = kind_of_period(asked)
+    last = Period.containing(today or date.today(), kind).previous() if period == "last" else Period.parse(period)
+    first = Period.parse(since) if since else last
+    if first.kind != last.kind:
+        raise RequestError(f"--since {first.label} is a {first.kind} and --period {last.label} a {last.kind}")
+    if first.start > last.start:
+        raise RequestError(f"--since {first.label} lies after --period {last.label}")
+    labels = [first.label]
+    while first.label != last.label:
+        first = first.next()
+        labels.append(first.label)
+    return labels
 
 
 def render(request: Request, tell: Callable[[str], None] = lambda line: None) -> Summary:

@@ -14,7 +14,7 @@ from kamlib.reports.parameters import Parameter, fill, read_contract
 
 EACH = {"account": "account_id", "manager": "manager_id", "region": "region", "industry": "industry"}
 _REPORT_KEYS = {"notebook", "parameters", "each"}
-_SPEC_KEYS = {"title", "description", "reports"}
+_SPEC_KEYS = {"title", "description", "period", "reports"}
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,15 @@ def _read(name: str, each: str) -> list[Report]:
     if spec:
         return [_entry(entry, spec) for entry in _entries(spec)]
     return [_report(_notebook_path(name), {}, each)]
+
+
+def kind_of_period(asked: list[str]) -> str:
+    """The kind of period (quarter, month …) that the specs asked for are made for; quarter for notebooks alone."""
+    paths = [path for name in asked if (path := _spec_path(name))]
+    kinds = {(yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("period", "quarter") for path in paths}
+    if len(kinds) > 1:
+        raise RequestError(f"the specs asked for are made for different periods: {', '.join(sorted(kinds))}")
+    return kinds.pop() if kinds else "quarter"
 
 
 def _spec_path(name: str) -> Path | None:
