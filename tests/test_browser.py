@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from books import small_frames, write_folder
 from payloads import PAYLOADS
-from toy_notebooks import write_notebook
 
 from kamlib.reports.render import Request, render
+
+from books import small_frames, write_folder
+from toy_notebooks import write_notebook
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
