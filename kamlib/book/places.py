@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import os
 import re
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import ibis
 import yaml
+from ibis.common.exceptions import TableNotFound
 
 from kamlib.book.tables import TABLES
 from kamlib.errors import RequestError
 
-_SECRET = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*://)[^/@\s'\"]+@")
+# Up to the last @ of the word: a password may hold an @ or a / that its owner forgot to escape.
+MEMORY_LIMIT = "2GB"
+
+_SECRET = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://)[^\s'\"]*@")
+_SECRET_SETTING = re.compile(r"((?:password|passwd|pwd|token|secret)=)[^\s&'\"]+", re.IGNORECASE)
 
 
 def mask(text: str) -> str:
-    """The text with user and password of every URL in it replaced by ``***``.
+    """The text with user and password of every URL in it, and passwords written as settings, replaced by ``***``.
 
     Examples
     --------
     >>> mask("could not reach postgresql://eva:s3cret@db/kam")
     'could not reach postgresql://***@db/kam'
     """
-    return _SECRET.sub(r"\g<scheme>***@", text)
+    return _SECRET_SETTING.sub(r"\1***", _SECRET.sub(r"\1***@", text))
 
 
 @dataclass(frozen=True)
@@ -95,13 +102,32 @@ def _folder(path: Path) -> Place:
             f"{path} is not a book: it holds none of the {len(TABLES)} tables of the contract as Parquet; "
             f"make one with 'kam sample' or 'kam ingest'"
         )
-    connection = ibis.duckdb.connect()
-    # No progress bar in reports, and file order is of no use to any reader: both cost memory and lines.
-    connection.raw_sql("SET enable_progress_bar = false; SET preserve_insertion_order = false")
-    sources = {
-        n: connection.read_parquet([str(f) for f in found], table_name=n) for n, found in files.items()
-    }
+    connection = _frugal(ibis.duckdb.connect())
+    sources = {name: _parquet(connection, name, found) for name, found in files.items()}
     return Place(path.resolve().name, connection, sources, read_settings(path / "book.yml"), path, files)
+
+
+def _frugal(connection: ibis.BaseBackend) -> ibis.BaseBackend:
+    """DuckDB within bounds: what does not fit in its share of memory spills into a temporary folder."""
+    limit = os.environ.get("KAM_MEMORY_LIMIT", MEMORY_LIMIT)
+    spill = Path(tempfile.gettempdir()) / f"kam-spill-{os.getpid()}"
+    # No progress bar in reports, and file order is of no use to any reader: both cost memory and lines.
+    for setting in (
+        "enable_progress_bar = false",
+        "preserve_insertion_order = false",
+        f"memory_limit = '{limit}'",
+        f"temp_directory = '{spill}'",
+    ):
+        connection.raw_sql(f"SET {setting}")
+    return connection
+
+
+def _parquet(connection: ibis.BaseBackend, name: str, files: list[Path]) -> ibis.Table:
+    try:
+        # By name: a chunk in which an optional column is empty may type it otherwise, or lack it.
+        return connection.read_parquet([str(f) for f in files], table_name=name, union_by_name=len(files) > 1)
+    except Exception as error:  # DuckDB raises classes of its own
+        raise RequestError(f"table {name!r} cannot be read as Parquet from {files[0].parent}: {error}") from None
 
 
 def _parquet_files(path: Path, name: str) -> list[Path]:
@@ -111,7 +137,7 @@ def _parquet_files(path: Path, name: str) -> list[Path]:
 
 def _duckdb_file(path: Path) -> Place:
     try:
-        connection = ibis.duckdb.connect(path, read_only=True)
+        connection = _frugal(ibis.duckdb.connect(path, read_only=True))
     except Exception as error:
         raise RequestError(f"{path} cannot be opened as a DuckDB file: {error}") from None
     settings = read_settings(path.with_suffix(".yml")) or read_settings(path.with_name("book.yml"))
@@ -119,11 +145,12 @@ def _duckdb_file(path: Path) -> Place:
     return Place(path.stem, connection, _tables_of(connection, str(path)), settings, path, files)
 
 
-def _tables_of(
-    connection: ibis.BaseBackend, where: str, database: str | None = None
-) -> dict[str, ibis.Table]:
-    there = set(connection.list_tables(database=database) if database else connection.list_tables())
-    found = {name: connection.table(name, database=database) for name in TABLES if name in there}
+def _tables_of(connection: ibis.BaseBackend, where: str, database: str | None = None) -> dict[str, ibis.Table]:
+    found = {}
+    for name in TABLES:
+        # Asked for one by one: listing tables does not work in Ibis 12 with DuckDB 2.
+        with contextlib.suppress(TableNotFound):
+            found[name] = connection.table(name, database=database)
     if not found:
         raise RequestError(f"{where} holds none of the {len(TABLES)} tables of the contract")
     return found
@@ -133,7 +160,7 @@ def _named(name: str) -> Place:
     entry = _look_up(name)
     url = entry["url"]
     if "://" not in url:
-        return connect(Path(url).expanduser())
+        return _path_named(name, Path(url).expanduser())
     try:
         connection = ibis.connect(url)
         sources = _tables_of(connection, f"the database of book {name!r}", entry.get("schema"))
@@ -146,6 +173,13 @@ def _named(name: str) -> Place:
             f"it runs and that its driver is installed"
         ) from None
     return Place(name, connection, sources, entry.get("settings") or {})
+
+
+def _path_named(name: str, path: Path) -> Place:
+    if path.is_dir() or path.is_file():
+        return _folder(path) if path.is_dir() else _duckdb_file(path)
+    # What an environment variable holds may be anything: it is not repeated in the message.
+    raise RequestError(f"the name {name!r} is set to neither a database URL nor a folder or .duckdb file that exists")
 
 
 def _look_up(name: str) -> dict:
@@ -185,7 +219,8 @@ def fingerprint(place: Place) -> str:
 
 def _tally(table: ibis.Table) -> list:
     sums = {
-        column: table[column].sum() if dtype.is_numeric() else table[column].max()
+        # Summed as decimals, which add up to the same in whatever order the engine takes them.
+        column: table[column].cast("decimal(38, 9)").sum() if dtype.is_numeric() else table[column].max()
         for column, dtype in table.schema().items()
         if dtype.is_numeric() or dtype.is_temporal() or dtype.is_string()
     }

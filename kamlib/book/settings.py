@@ -39,9 +39,7 @@ THRESHOLDS: Mapping[str, Threshold] = MappingProxyType(
         "abc_cuts": Threshold((0.80, 0.95), "cumulative share", CONVENTION, "K014"),
         "rfm_recency_days": Threshold((30, 60, 120, 240), "days", CONVENTION, "K014"),
         "rfm_active_months": Threshold((2, 4, 7, 10), "active months of twelve", CONVENTION, "K001"),
-        "rfm_money_multiples": Threshold(
-            (0.1, 0.3, 1.0, 3.0), "multiples of the mean account", CONVENTION, "K001"
-        ),
+        "rfm_money_multiples": Threshold((0.1, 0.3, 1.0, 3.0), "multiples of the mean account", CONVENTION, "K001"),
         "key_account_cap": Threshold(50, "accounts", "15 to 50 is good practice", "K013"),
         "visit_cost": Threshold(0, "money a visit", "declare yours; nothing is assumed", "K026"),
     }
@@ -77,8 +75,9 @@ class Settings:
         known = set(cls.__dataclass_fields__) - {"unknown"}
         taken = {name: value for name, value in values.items() if name in known}
         taken["unknown"] = tuple(str(name) for name in values if name not in known)
+        taken["name"] = str(values.get("name") or "")
         taken["thresholds"] = _merge(values.get("thresholds") or {})
-        taken["countries"] = tuple(values.get("countries") or ())
+        taken["countries"] = _countries(values.get("countries") or ())
         taken["segments"] = tuple(values.get("segments") or ())
         return cls(**taken)
 
@@ -94,6 +93,8 @@ class Settings:
 
 
 def _merge(declared: Mapping) -> Mapping[str, Threshold]:
+    if not isinstance(declared, Mapping):
+        raise RequestError(f"book.yml: thresholds must be names with values, not a {type(declared).__name__}")
     merged = dict(THRESHOLDS)
     for name, given in declared.items():
         if name not in THRESHOLDS:
@@ -101,11 +102,30 @@ def _merge(declared: Mapping) -> Mapping[str, Threshold]:
         entry = dict(given) if isinstance(given, Mapping) else {"value": given}
         if "value" not in entry:
             raise RequestError(f"book.yml: the threshold {name!r} has no value")
-        value = tuple(entry["value"]) if isinstance(entry["value"], list) else entry["value"]
         default = THRESHOLDS[name]
+        value = _number(name, entry["value"], like=default.value)
         reason = entry.get("reason", "declared in book.yml")
         merged[name] = Threshold(value, entry.get("unit", default.unit), reason, default.practice)
     return MappingProxyType(merged)
+
+
+def _number(name: str, value, like: float | tuple) -> float | tuple:
+    """The declared value, when it is a number where the default is one, or a list where that is a list."""
+    values = value if isinstance(value, (list, tuple)) else [value]
+    are_numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
+    if not are_numbers or isinstance(like, tuple) != isinstance(value, (list, tuple)):
+        wanted = "a list of numbers" if isinstance(like, tuple) else "one number"
+        raise RequestError(f"book.yml: the threshold {name!r} must be {wanted}, not {value!r}")
+    return tuple(values) if isinstance(like, tuple) else value
+
+
+def _countries(given) -> tuple[str, ...]:
+    """Country codes; YAML reads an unquoted ``NO`` as false."""
+    codes = [given] if isinstance(given, str) else list(given)
+    wrong = [code for code in codes if not isinstance(code, str)]
+    if wrong:
+        raise RequestError(f"book.yml: countries holds {wrong[0]!r}; write codes in quotes, such as 'TW' or 'NO'")
+    return tuple(codes)
 
 
 def _suggest(name: str, known) -> str:

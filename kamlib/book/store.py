@@ -1,11 +1,16 @@
-"""Open a book of business on any engine; every read goes through one date and one scope."""
+"""Open a book of business on any engine; every read goes through one date and one scope.
+
+What has no date in the contract cannot be read as of a date, and is as the export has it today: an account's name,
+parent, lifecycle, potential and flags (and its manager, where no assignment is on record), contacts, managers and
+products apart from their first day, the value of an opportunity, the cost of a promotion, and columns of your own.
+"""
 
 from __future__ import annotations
 
 import difflib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from types import MappingProxyType
@@ -19,6 +24,12 @@ from kamlib.book.periods import day
 from kamlib.book.settings import Settings
 from kamlib.book.tables import REQUIRED, TABLES, Table, contract
 from kamlib.errors import RequestError
+
+# Tables whose rows belong to one account: an identifier of such a row gives its account away.
+_OWNED = ("accounts", "contacts", "promotions")
+# A scope of this many accounts is named to the engine one by one, which it can look up in its files; a larger
+# one is left to a join.
+_NAMED_ACCOUNTS = 1000
 
 
 def open_book(place: str | os.PathLike, as_of=None, scope: Mapping | None = None) -> Book:
@@ -53,18 +64,24 @@ def open_book(place: str | os.PathLike, as_of=None, scope: Mapping | None = None
         raise RequestError(
             f"book {found.name!r} lacks {len(absent)} of the {len(REQUIRED)} required tables: {', '.join(absent)}"
         )
-    book = Book(found, day(as_of) if as_of is not None else None, MappingProxyType(dict(scope or {})))
-    book.refuse_empty_scope()
-    return book
+    moment = day(as_of) if as_of is not None else None
+    return Book(found, moment, MappingProxyType(dict(scope or {})), moment)._settled()
 
 
 @dataclass(frozen=True)
 class Book:
-    """A book of business as of a date, within a scope. Tables are attributes: ``book.orders`` is an Ibis table."""
+    """A book of business as of a date, within a scope. Tables are attributes: ``book.orders`` is an Ibis table.
+
+    The scope is settled as of the day the book was opened for, ``scope_as_of``, and ``inside`` names its accounts
+    unless they are many: the same book read as of an earlier day keeps to them, whoever managed them then.
+    """
 
     place: places.Place = field(repr=False)
     as_of: date | None
     scope: Mapping
+    scope_as_of: date | None = field(default=None, repr=False)
+    inside: tuple[str, ...] | None = field(default=None, repr=False)
+    _read: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -91,31 +108,40 @@ class Book:
             raise AttributeError(f"a book has no {name!r}; its tables are {', '.join(TABLES)}")
         return self.table(name)
 
-    def table(self, name: str) -> ibis.Table:
+    def table(self, name: str, *columns: str) -> ibis.Table:
         """An Ibis table of the contract, as of the date and within the scope.
+
+        Parameters
+        ----------
+        name
+            A table of the contract.
+        columns
+            The columns to read; all of them when none is named. Naming them spares the engine the look-ups that
+            the others need.
 
         Raises
         ------
         RequestError
             When the contract or this book has no such table (ask :meth:`has` first).
+
+        Examples
+        --------
+        >>> book.table("orders", "account_id", "revenue")  # doctest: +SKIP
         """
-        spec = contract(name)
-        if name not in self.place.sources:
-            raise RequestError(f"book {self.name!r} has no table {name!r}; it has {', '.join(self.tables)}")
-        return self._within_scope(self._as_of(_typed(self.place.sources[name], spec), spec), spec)
+        if (name, columns) not in self._read:
+            self._read[name, columns] = self._table(name, columns)
+        return self._read[name, columns]
 
     def has(self, name: str, *columns: str) -> bool:
         """Whether a table is there with at least one visible row, and at least one value in each column named."""
         contract(name)
         if name not in self.place.sources:
             return False
-        table = self.table(name)
-        if any(column not in table.columns for column in columns):
+        if any(column not in self.table(name).columns for column in columns):
             return False
+        table = self.table(name, *columns)
         filled = [table[column].notnull().any() for column in columns]
-        row = table.aggregate(
-            rows=table.count(), **{f"has_{i}": f for i, f in enumerate(filled)}
-        ).to_pyarrow()
+        row = table.aggregate(rows=table.count(), **{f"has_{i}": f for i, f in enumerate(filled)}).to_pyarrow()
         values = row.to_pylist()[0]
         return bool(values.pop("rows")) and all(values.values())
 
@@ -137,19 +163,18 @@ class Book:
         """An expression on this book's tables as a pandas frame: dates as timestamps, sorted as asked."""
         frame = expression.to_pandas()
         for name, dtype in expression.schema().items():
-            if dtype.is_date() or dtype.is_timestamp():
+            if dtype.is_date():
                 frame[name] = pd.to_datetime(frame[name]).astype("datetime64[s]")
         return frame.sort_values(order, ignore_index=True) if order else frame
 
     def span(self) -> tuple[date, date]:
         """First and last order day that is visible; RequestError when there is no order."""
-        days = self.orders.aggregate(first=self.orders.order_date.min(), last=self.orders.order_date.max())
+        orders = self.table("orders", "order_date")
+        days = orders.aggregate(first=orders.order_date.min(), last=orders.order_date.max())
         first, last = self.collect(days).iloc[0]
         if pd.isna(first):
             limit = f" on or before {self.as_of}" if self.as_of else ""
-            raise RequestError(
-                f"book {self.name!r} has no order{limit}; choose a later period or another book"
-            )
+            raise RequestError(f"book {self.name!r} has no order{limit}; choose a later period or another book")
         return first.date(), last.date()
 
     def at(self, as_of) -> Book:
@@ -157,7 +182,7 @@ class Book:
         moment = day(as_of)
         if self.as_of and moment > self.as_of:
             raise RequestError(f"a book read as of {self.as_of} cannot be read as of the later {moment}")
-        return Book(self.place, moment, self.scope)
+        return replace(self, as_of=moment)
 
     def fingerprint(self) -> str:
         """A digest of the whole content of the place, for manifests."""
@@ -173,49 +198,73 @@ class Book:
     def __exit__(self, *exception) -> None:
         self.close()
 
-    def refuse_empty_scope(self) -> None:
-        """RequestError when the scope names an unknown column or matches no account."""
+    def _settled(self) -> Book:
+        """The book with the accounts of its scope looked up; RequestError when the scope is wrong or empty."""
         if not self.scope:
-            return
-        columns = self.place.sources["accounts"].columns
+            return self
+        columns = {*self.place.sources["accounts"].columns, "manager_id"}
         for name in self.scope:
             if name not in columns:
                 close = difflib.get_close_matches(name, columns, n=1)
                 hint = f"; did you mean {close[0]!r}?" if close else ""
                 raise RequestError(f"accounts have no column {name!r} to scope by{hint}")
-        if self.accounts.count().to_pyarrow().as_py() == 0:
+        ids = self.table("accounts", "account_id").limit(_NAMED_ACCOUNTS + 1).to_pyarrow()
+        inside = sorted(ids["account_id"].to_pylist())
+        if not inside:
             wanted = ", ".join(f"{name}={value}" for name, value in self.scope.items())
             raise RequestError(f"the scope {wanted} matches no account of book {self.name!r}")
+        return replace(self, inside=tuple(inside) if len(inside) <= _NAMED_ACCOUNTS else None)
+
+    def _table(self, name: str, columns: tuple[str, ...]) -> ibis.Table:
+        spec = contract(name)
+        if name not in self.place.sources:
+            raise RequestError(f"book {self.name!r} has no table {name!r}; it has {', '.join(self.tables)}")
+        if self.as_of is None and not self.scope:
+            table = self._source(name)
+            return table.select(*columns) if columns else table
+        table = self._within_scope(self._as_of(self._source(name), spec), spec)
+        if spec.through:
+            key = contract(spec.through).key
+            table = table.semi_join(self.table(spec.through, *key), list(key))
+        return self._without_hidden(table.select(*columns) if columns else table, spec)
+
+    def _source(self, name: str) -> ibis.Table:
+        return _typed(self.place.sources[name], contract(name))
 
     def _as_of(self, table: ibis.Table, spec: Table) -> ibis.Table:
         if self.as_of is None:
             return table
         today = ibis.literal(self.as_of)
-        dated = [table[column] for column in spec.dated if column in table.columns]
+        dated = [table[column] for column in spec.dated]
         if dated:
             when = ibis.coalesce(*dated)
             table = table.filter(when.isnull() | (when <= today))
         if spec.period:
             table = table.filter(_has_begun(table[spec.period], self.as_of))
-        if spec.through and spec.through in self.place.sources:
-            table = table.semi_join(self.table(spec.through), list(contract(spec.through).key[:1]))
+        if not dated and "account_id" in spec.columns:
+            # No date of its own: the row cannot be older than its account.
+            accounts = self._source("accounts")
+            later = accounts.filter(accounts.opened_on > today).account_id
+            table = table.filter(table.account_id.isnull() | ~table.account_id.isin(later))
         for moment, outcomes in spec.later.items():
             table = _forget(table, moment, outcomes, today)
         return self._manager_as_of(table) if spec.name == "accounts" else table
 
     def _manager_as_of(self, accounts: ibis.Table) -> ibis.Table:
-        """Who managed each account on the day: the export only knows who does now."""
+        """Who managed each account on the day, where an assignment was on record by then.
+
+        The export knows only today's manager; it stands in for accounts without any assignment on record.
+        """
         if "assignments" not in self.place.sources:
             return accounts
-        spec = contract("assignments")
-        rows = self._as_of(_typed(self.place.sources["assignments"], spec), spec)
-        held = rows.filter(rows.to_date.isnull() | (rows.to_date >= ibis.literal(self.as_of)))
-        last = held.group_by("account_id").aggregate(manager_then=held.manager_id.argmax(held.from_date))
-        ever = _typed(self.place.sources["assignments"], spec).select("account_id").distinct()
-        ever = ever.mutate(is_assigned=ibis.literal(True))
-        joined = accounts.left_join(last, "account_id").drop("account_id_right")
-        joined = joined.left_join(ever, "account_id").drop("account_id_right")
-        manager = joined.is_assigned.fill_null(False).ifelse(joined.manager_then, joined.manager_id)
+        rows = self._as_of(self._source("assignments"), contract("assignments"))
+        # A last day that is known by now has passed, unless it is today.
+        holds = rows.to_date.isnull() | (rows.to_date >= ibis.literal(self.as_of))
+        then = rows.group_by("account_id").aggregate(
+            records=rows.count(), manager_then=rows.manager_id.argmax(rows.from_date, where=holds)
+        )
+        joined = accounts.left_join(then, "account_id").drop("account_id_right")
+        manager = joined.records.notnull().ifelse(joined.manager_then, joined.manager_id)
         return joined.mutate(manager_id=manager).select(accounts.columns)
 
     def _within_scope(self, table: ibis.Table, spec: Table) -> ibis.Table:
@@ -230,57 +279,79 @@ class Book:
         return self._scoped_rows(table, spec)
 
     def _scoped_accounts(self, table: ibis.Table) -> ibis.Table:
+        if self.inside is not None or self.as_of != self.scope_as_of:
+            return self._of_accounts_inside(table, "account_id")
         for name, value in self.scope.items():
-            wanted = value if isinstance(value, (list, tuple, set)) else [value]
-            table = table.filter(table[name].cast("string").isin([str(v) for v in wanted]))
-        # The owner of an account may belong to somebody else: its identifier is theirs, not ours.
-        inside = table.select(inside_id=table.account_id)
-        joined = table.left_join(inside, table.parent_id == inside.inside_id)
-        return joined.mutate(parent_id=joined.inside_id).select(table.columns)
+            table = table.filter(table[name].cast("string").isin(_texts(value)))
+        return table
+
+    def _of_accounts_inside(self, table: ibis.Table, column: str) -> ibis.Table:
+        """Rows whose column names an account of the scope."""
+        if self.inside is not None:
+            return table.filter(table[column].isin(self.inside))
+        settled = replace(self, as_of=self.scope_as_of).accounts
+        return table.semi_join(settled.select(**{column: "account_id"}), column)
 
     def _scoped_targets(self, table: ibis.Table) -> ibis.Table:
-        mine = table.semi_join(self.accounts, "account_id")
+        mine = self._of_accounts_inside(table, "account_id")
         whole_books = self.scope.get("manager_id")
         if whole_books is None or len(self.scope) > 1:
             return mine
-        wanted = whole_books if isinstance(whole_books, (list, tuple, set)) else [whole_books]
-        own = table.filter(table.account_id.isnull() & table.manager_id.isin([str(v) for v in wanted]))
+        own = table.filter(table.account_id.isnull() & table.manager_id.isin(_texts(whole_books)))
         return mine.union(own)
 
     def _scoped_rows(self, table: ibis.Table, spec: Table) -> ibis.Table:
         for name, column in spec.columns.items():
             if column.refers == "accounts":
-                inside = self.accounts.select(**{name: "account_id"})
-                table = table.semi_join(inside, name)
-        if spec.through and spec.through in self.place.sources:
-            table = table.semi_join(self.table(spec.through), list(contract(spec.through).key[:1]))
+                table = self._of_accounts_inside(table, name)
         return table
+
+    def _without_hidden(self, table: ibis.Table, spec: Table) -> ibis.Table:
+        """The table without identifiers that point at a row of an account that cannot be read here."""
+        for name in table.columns:
+            column = spec.columns.get(name)
+            if column is None or name in spec.key or column.refers not in _OWNED or not column.optional:
+                continue
+            if column.refers in self.place.sources:
+                readable = table if column.refers == spec.name else self.table(column.refers)
+                hidden = self._hidden(column.refers, readable)
+                table = table.mutate(**{name: table[name].isin(hidden).ifelse(ibis.null("string"), table[name])})
+        return table
+
+    def _hidden(self, name: str, readable: ibis.Table) -> ibis.Column:
+        """Keys of the rows of a table that exist and cannot be read here."""
+        (key,) = contract(name).key
+        return self._source(name).anti_join(readable, key)[key]
+
+
+def _texts(value) -> list[str]:
+    """The values of one scope entry as an engine writes them when it turns a column into text."""
+    values = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
+    return [str(v).lower() if isinstance(v, bool) else str(v) for v in values]
 
 
 def _typed(source: ibis.Table, spec: Table) -> ibis.Table:
-    """The source with the contract's types, optional columns that are absent added as missing."""
+    """The source with the contract's types; NaN is missing, and so is all of an optional column that is absent."""
     lacking = [name for name in spec.required if name not in source.columns]
     if lacking:
         raise RequestError(
             f"table {spec.name!r} lacks {len(lacking)} required columns: {', '.join(lacking)}; it has "
             f"{', '.join(source.columns)}. Map them in the ingest mapping and ingest again"
         )
-    casts = {
-        n: c.dtype for n, c in spec.columns.items() if n in source.columns and source[n].type() != c.dtype
-    }
+    casts = {n: c.dtype for n, c in spec.columns.items() if n in source.columns and source[n].type() != c.dtype}
     missing = {n: ibis.null(c.dtype) for n, c in spec.columns.items() if n not in source.columns}
     table = source.cast(casts) if casts else source
-    return table.mutate(**missing) if missing else table
+    # Files written from pandas or Polars may hold NaN where they mean missing, and a sum with NaN in it is NaN.
+    floats = [n for n, c in spec.columns.items() if c.dtype.is_floating() and n in source.columns]
+    numbers = {n: table[n].isnan().ifelse(ibis.null("float64"), table[n]) for n in floats}
+    return table.mutate(**numbers, **missing)
 
 
 def _forget(table: ibis.Table, moment: str, outcomes: dict, today: ibis.Value) -> ibis.Table:
     """Undo in each row what happened after today."""
     happened = table[moment].notnull() & (table[moment] <= today)
     ahead = table[moment].notnull() & (table[moment] > today)
-    undone = {
-        column: ahead.ifelse(_literal(table, column, value), table[column])
-        for column, value in outcomes.items()
-    }
+    undone = {column: ahead.ifelse(_literal(table, column, value), table[column]) for column, value in outcomes.items()}
     return table.mutate(**undone, **{moment: happened.ifelse(table[moment], ibis.null(dt.date))})
 
 
