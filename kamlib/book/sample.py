@@ -103,6 +103,8 @@ def write_sample(
         book, hidden = Files(folder), Files(folder / TRUTH)
         _write_company(world, streams, book, wanted)
         _write_blocks(world, streams, accounts, book, None if only else hidden, wanted, progress)
+        if not only:
+            hidden.append("managers", truth.manager_truth(world))
         book.close()
         hidden.close()
         _write_yaml(folder / "book.yml", _settings())
@@ -112,7 +114,9 @@ def write_sample(
 
 
 def read_truth(place: str | os.PathLike) -> dict[str, pd.DataFrame | dict]:
-    """The truth of a sample book: frames ``accounts``, ``months`` and ``adoptions``, and the mapping ``process``.
+    """The truth of a sample book: frames accounts, months, adoptions and managers, and the mapping process.
+
+    Months hold what was to be expected of each account, with and without visits; process holds the parameters.
 
     Raises
     ------

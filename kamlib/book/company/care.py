@@ -99,6 +99,7 @@ def _contacts_made(world: World, people: Population, course: Course, gatherings:
     counts = {0: course.visits}
     for channel, by_class in OTHER_CONTACTS.items():
         usual = np.where(people.is_customer, np.array(by_class)[people.klass], PROSPECT_CONTACTS[channel])
+        usual = np.where(people.is_unassigned, 0.0, usual)
         counts[channel] = rng.poisson(usual[:, None] * world.calendar.work_share) * known
     account, month, channel, place = (np.concatenate(x) for x in zip(*_unfold(counts), strict=True))
     starts = world.calendar.month_start
@@ -193,7 +194,7 @@ def surveys(
     day = world.calendar.workday_between(rng, starts[month], starts[month + 1] - 1)
     hurt = recently(course.complaints, world.process.complaint_months)[account, month]
     content = people.satisfaction[account] - 1.1 * hurt + rng.normal(0, 0.9, rows)
-    liked = 7.6 + _manager_quality(world)[people.manager_on(account, day)] + rng.normal(0, 1.1, rows)
+    liked = 7.6 + world.staff.quality[people.manager_on(account, day)] + rng.normal(0, 1.1, rows)
     share = people.wallet_share[account] * (1 - course.depth[account] * (month >= course.defected_in[account]))
     share = np.clip(share * np.exp(rng.normal(0, 0.10, rows)), 0.02, 0.98)
     order = np.lexsort((account, day))
@@ -210,10 +211,6 @@ def surveys(
     return make_table("surveys", columns)
 
 
-def _manager_quality(world: World) -> np.ndarray:
-    return np.sin(np.arange(len(world.staff.ids)) * 2.4) * 0.7
-
-
 def ratings(world: World, people: Population, course: Course, rng: np.random.Generator) -> pa.Table:
     """Half-yearly scorecards of the larger accounts by two raters: the manager and the head of the team."""
     asked = np.isin(world.calendar.month_of_year, SURVEY_MONTHS)
@@ -224,7 +221,7 @@ def ratings(world: World, people: Population, course: Course, rng: np.random.Gen
     day = world.calendar.month_start[month] + 20
     truth = _merits(people, rng)[account]
     shape = (2, len(account), len(CRITERIA))
-    bias = np.stack([0.3 * np.cos(people.manager_on(account, day)), np.zeros(len(account))])
+    bias = np.stack([world.staff.leniency[people.manager_on(account, day)], np.zeros(len(account))])
     score = truth[None] + bias[:, :, None] + rng.normal(0, 0.45, shape)
     rater = np.stack([people.manager_on(account, day), len(world.staff.ids) + people.region[account]])
     raters = (*world.staff.ids, *(f"head of {team(r)}" for r in range(len(REGION_NAMES))))

@@ -108,6 +108,7 @@ def _visits(world: World, people: Population, shock: np.ndarray, streams: Stream
     process, rng = world.process, streams.of("visits")
     plan = law.planned_visits(process, world.regime, people.size, people.klass)
     plan = np.where(people.is_customer, plan, PROSPECT_VISITS * plan)
+    plan[people.is_unassigned] = 0.0
     plan[people.planted("giant_one_off")] = 0.0
     trend = world.regime == "trend"
     signal = law.foresight(process, streams.of("foresight"), shock) if trend else None

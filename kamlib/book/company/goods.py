@@ -8,7 +8,7 @@ import pyarrow as pa
 from kamlib.book.company.columns import Numbering, days, identifiers, make_table, missing, numbers, words
 from kamlib.book.company.course import Course, month_of
 from kamlib.book.company.market import INDUSTRIES
-from kamlib.book.company.orders import CHANNELS, NONE, Lines, line_numbers
+from kamlib.book.company.orders import CHANNELS, NONE, Lines, by_day, line_numbers
 from kamlib.book.company.parties import account_ids
 from kamlib.book.company.population import Population
 from kamlib.book.company.world import World
@@ -40,7 +40,7 @@ def order_table(
     both = lines.followed_by(returns)
     is_return = np.arange(len(both)) >= len(lines)
     numbers_in_order = np.concatenate([line_no, line_no[returned]])
-    order = np.lexsort((numbers_in_order, both.order, is_return, both.day))
+    order = by_day(both.day)
     both, is_return = both.take(order), is_return[order]
     prefix = words(("SO", "CN"), is_return)
     table = make_table(

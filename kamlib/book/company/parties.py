@@ -65,7 +65,7 @@ def accounts(world: World, people: Population, course: Course, rng: np.random.Ge
         "parent_id": words(ids, people.parent, people.parent == ALONE),
         "industry": words([i.name for i in INDUSTRIES], people.industry, blank["industry"]),
         "region": words(REGION_NAMES, people.region),
-        "manager_id": words(world.staff.ids, people.later_manager, _unassigned(people)),
+        "manager_id": words(world.staff.ids, people.later_manager, people.is_unassigned),
         "lifecycle": words(LIFECYCLES, people.lifecycle, blank["lifecycle"]),
         "opened_on": days(world.calendar, people.opened, blank["opened_on"] & is_old),
         "annual_potential": numbers(_potential(people, course, rng), blank["annual_potential"]),
@@ -76,11 +76,6 @@ def accounts(world: World, people: Population, course: Course, rng: np.random.Ge
 
 
 _BLANK = {"industry": 0.02, "lifecycle": 0.01, "opened_on": 0.04, "annual_potential": 0.18, "is_official": 0.03}
-
-
-def _unassigned(people: Population) -> np.ndarray:
-    """Leads that nobody has taken on yet."""
-    return (people.lifecycle == LIFECYCLES.index("lead")) & (people.city % 4 == 0)
 
 
 def _potential(people: Population, course: Course, rng: np.random.Generator) -> np.ndarray:
@@ -131,7 +126,7 @@ def _city(people: Population, account: int) -> tuple[str, str]:
 
 def assignments(world: World, people: Population) -> pa.Table:
     """Who managed each account: one row, or two where it was handed over within the window."""
-    first = np.flatnonzero(~_unassigned(people))
+    first = np.flatnonzero(~people.is_unassigned)
     second = first[people.changed[first] < FAR_AHEAD]
     account = np.concatenate([first, second])
     since = np.concatenate([people.opened[first], people.changed[second]])

@@ -79,6 +79,11 @@ class Population:
         return self.lifecycle == LIFECYCLES.index("customer")
 
     @property
+    def is_unassigned(self) -> np.ndarray:
+        """Leads that no manager has taken on: nobody contacts them."""
+        return (self.lifecycle == LIFECYCLES.index("lead")) & (self.city % 4 == 0)
+
+    @property
     def is_seasonal(self) -> np.ndarray:
         """Whether the account buys in some months of the year only."""
         return self.season > 0

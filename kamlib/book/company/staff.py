@@ -17,12 +17,19 @@ PERSON_STEP = 389
 
 @dataclass(frozen=True)
 class Staff:
-    """Managers in order of region; ``leaver`` hands over all accounts to ``successor`` on ``leaves_on``."""
+    """Managers in order of region.
+
+    ``quality`` is what each adds to the satisfaction with the manager (points of 10; it sells nothing more), and
+    ``leniency`` what each adds to the ratings given (points of 5). ``leaver`` hands over all accounts on
+    ``leaves_on``; ``successor`` takes those that no colleague of the region takes.
+    """
 
     ids: tuple[str, ...]
     names: tuple[str, ...]
     region: np.ndarray
     hours: np.ndarray
+    quality: np.ndarray
+    leniency: np.ndarray
     leaver: int
     successor: int
     leaves_on: int
@@ -46,6 +53,8 @@ def make_staff(streams: Streams, calendar: Calendar, accounts: int) -> Staff:
         tuple(person_name(first + i * PERSON_STEP) for i in range(number)),
         region,
         hours,
+        rng.normal(0, 0.6, number),
+        rng.normal(0, 0.3, number),
         number - 2 if number < 6 else int(np.flatnonzero(region == 0)[-1]),
         number - 1 if number < 6 else int(np.flatnonzero(region == 0)[0]),
         int(calendar.month_start[int(calendar.months * 0.72)]),

@@ -83,6 +83,19 @@ def adoption_truth(world: World, people: Population, launches: Launches) -> pa.T
     )
 
 
+def manager_truth(world: World) -> pa.Table:
+    """One row per manager: what each adds to the scores given to it and by it, and to sales (nothing)."""
+    staff = world.staff
+    return pa.table(
+        {
+            "manager_id": pa.array(staff.ids),
+            "manager_score_effect": numbers(staff.quality),
+            "leniency": numbers(staff.leniency),
+            "sales_effect": numbers(np.zeros(len(staff.ids))),
+        }
+    )
+
+
 def process_truth(world: World, seed: int, accounts: int) -> dict:
     """The parameters of the process and the company's one-time events, for ``process.yml``."""
     calendar = world.calendar
