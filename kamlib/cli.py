@@ -40,8 +40,10 @@ def sample(out: Path, accounts: int, months: int, seed: int) -> None:
     """Write the sample company; its truth goes to truth/ beside its tables."""
     from kamlib.book.sample import write_sample
 
-    write_sample(out, accounts=accounts, months=months, seed=seed, progress=_tell)
-    click.echo(f"The sample book is in {out}")
+    with click.progressbar(length=accounts, label="Writing accounts") as bar:
+        advance = lambda done, _: bar.update(done - bar.pos)  # noqa: E731
+        write_sample(out, accounts=accounts, months=months, seed=seed, progress=advance)
+    click.echo(f"The sample book is in {out}; what is true about it is in {out / 'truth'}")
 
 
 @main.command()
