@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaln, digamma, exprel, gammaln, logsumexp, xlogy
+from scipy.special import betaln, digamma, exprel, gammaln, xlogy
 
 from kamlib.errors import ModelError, RequestError
 from kamlib.studies.btyd_fit import (
@@ -61,7 +61,7 @@ class HistoryModel(Model):
         self._refuse_idle(x, age, weights)
         scale = age.max()
         rows = grouped([x, recency / scale, age / scale], weights)
-        starts = self._starts(rows.weights @ rows.columns[0] / (rows.weights @ rows.columns[2]))
+        starts = self._starts(rows.total(rows.columns[0]) / rows.total(rows.columns[2]))
         values, covariance = maximise(type(self).__name__, self.names, self._objective, starts, rows)
         values = values * [scale if name in self.in_time else 1.0 for name in self.names]
         in_units = Rows(rows.columns * [[1.0], [scale], [scale]], rows.weights)
@@ -183,33 +183,46 @@ class BetaGeoNBD(HistoryModel):
 
     def _objective(self, theta, rows: Rows):
         """The weighted log-likelihood and its gradient with respect to the log parameters."""
-        r, alpha, a, b = params = np.exp(theta)
+        params = np.exp(theta)
+        by_count, slope_by_count = self._of_counts(params, rows)
+        by_time, slope_by_time = self._of_times(params, rows)
+        return by_count + by_time, (slope_by_count + slope_by_time) * params
+
+    def _of_counts(self, params, rows: Rows):
+        """The factor of the likelihood in which only the frequency occurs, and its slope."""
+        r, alpha, a, b = params
+        x, weights = rows.frequencies
+        events, survived, n = r + self.k * x, b + x + self.dropout_at_zero, weights.sum()
+        value = gammaln(events) - x * gammaln(self.k) + betaln(a, survived)
+        value = value @ weights + n * (r * np.log(alpha) - gammaln(r) - betaln(a, b))
+        together = n * digamma(a + b) - digamma(a + survived) @ weights
+        slope_r = digamma(events) @ weights + n * (np.log(alpha) - digamma(r))
+        slope_b = together + digamma(survived) @ weights - n * digamma(b)
+        return value, np.array([slope_r, n * r / alpha, together, slope_b])
+
+    def _of_times(self, params, rows: Rows):
+        """The factor with recency and T, a sum over what may have happened since the last purchase; its slope."""
+        r, alpha, a, b = params
         x, recency, age = rows.columns
-        events, survived = r + self.k * x, b + x + self.dropout_at_zero
+        events = r + self.k * x
         states = self._states(params, x, recency, age)
-        total = logsumexp(states, axis=0)
-        log_likelihood = total + gammaln(events) - gammaln(r) + r * np.log(alpha) - x * gammaln(self.k)
-        log_likelihood += betaln(a, survived) - betaln(a, b)
+        total = np.logaddexp.reduce(states)
         *alive, dropped = np.exp(states - total)
-        is_alive = np.sum(alive, axis=0)
-        until_now = (alive * (events + self._stages)).sum(axis=0) / (alpha + age)
-        passed = (alive * self._cumulated(events, lambda j: 1 / (events + j))).sum(axis=0)
-        common = digamma(a + b) - digamma(a + survived)
-        slope_r = digamma(events) - digamma(r) + np.log(alpha) + passed
-        slope_r -= is_alive * np.log(alpha + age) + dropped * np.log(alpha + recency)
-        slope_alpha = r / alpha - until_now - dropped * events / (alpha + recency)
-        slope_b = common + digamma(survived) - digamma(b) - dropped / np.maximum(survived - 1, b)
-        slope = np.array([slope_r, slope_alpha, common + dropped / a, slope_b])
-        return rows.weights @ log_likelihood, slope @ rows.weights * params
+        passed = np.sum(alive * self._cumulated(events, lambda j: 1 / (events + j)), axis=0)
+        slope_r = passed - (1 - dropped) * np.log(alpha + age) - dropped * np.log(alpha + recency)
+        until_now = np.sum(alive * (events + self._stages), axis=0) / (alpha + age)
+        slope_alpha = -until_now - dropped * events / (alpha + recency)
+        slope_b = -dropped / np.maximum(b + x + self.dropout_at_zero - 1, b)
+        return rows.total(total), rows.total(np.array([slope_r, slope_alpha, dropped / a, slope_b]))
 
     def _alive(self, params, x, recency, age):
         states = self._states(params, x, recency, age)
-        return np.exp(logsumexp(states[:-1], axis=0) - logsumexp(states, axis=0))
+        return np.exp(np.logaddexp.reduce(states[:-1]) - np.logaddexp.reduce(states))
 
     def _future(self, params, t, x, recency, age):
         r, alpha, a, b = params
         states = self._states(params, x, recency, age)
-        alive = np.exp(states - logsumexp(states, axis=0))[:-1]
+        alive = np.exp(states - np.logaddexp.reduce(states))[:-1]
         events, survived, ahead = r + self.k * x, b + x + self.dropout_at_zero, t / (alpha + age)
         purchases = np.zeros(len(x))
         for rows, n in node_counts(ahead, events / survived):
@@ -292,7 +305,7 @@ class ParetoNBD(HistoryModel):
         slope_s = np.log(beta) + is_dead / s - mean(log_beta, np.log(beta + age))
         slope_beta = s / beta - mean((s + 1) * np.exp(-log_beta), s / (beta + age))
         slope = np.array([slope_r, slope_alpha, slope_s, slope_beta])
-        return rows.weights @ log_likelihood, slope @ rows.weights * params
+        return rows.total(log_likelihood), rows.total(slope) * params
 
     def _alive(self, params, x, recency, age):
         alive, dead = self._states(params, x, recency, age)[:2]
@@ -367,7 +380,7 @@ class GammaGamma(Model):
         slope_p = x * (digamma(shape) - digamma(p * x) + np.log(spend * x / total))
         slope_q = digamma(shape) - digamma(q) + np.log(gamma / total)
         slope = np.array([slope_p, slope_q, q / gamma - shape / total])
-        return rows.weights @ log_likelihood, slope @ rows.weights * params
+        return rows.total(log_likelihood), rows.total(slope) * params
 
 
 def _estimate(values, covariance, log_likelihood, n, weights) -> Estimate:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
@@ -13,9 +14,12 @@ from scipy.optimize import minimize
 from kamlib.errors import ModelError, RequestError
 
 RUNAWAY = np.log(1e4)  # a parameter beyond 10,000 times (or below 1/10,000 of) the scale of the data
+FAR = 0.7 * RUNAWAY
 FLAT = 4.0  # standard error of a log parameter: known to a factor of 50 at best
 CONVERGED = 1e-9  # log-likelihood still to be gained, in total
+STILL = 1e-4  # a step in log parameters across which the Hessian stays what it is
 SAMPLE_ROWS = 2_000  # distinct histories on which the starting points compete
+ROUGH = 1e-7  # relative gain at which a starting point has shown where it leads
 STEPS = 40
 ADVICE = (
     "these accounts are too few or too alike for it (a or s at zero: nobody is seen to leave; r at infinity: all "
@@ -30,6 +34,16 @@ class Rows:
 
     columns: np.ndarray
     weights: np.ndarray
+
+    @cached_property
+    def frequencies(self) -> tuple[np.ndarray, np.ndarray]:
+        """The distinct values of the first column and the weight of each: what depends on it alone is cheap."""
+        values, at = np.unique(self.columns[0], return_inverse=True)
+        return values, np.bincount(at, weights=self.weights)
+
+    def total(self, values: np.ndarray) -> np.ndarray:
+        """The weighted sum over histories, the last axis (not by BLAS, whose threads cost more than they save)."""
+        return np.einsum("...n,n->...", values, self.weights)
 
     def sample(self, size: int) -> Rows:
         """At most `size` of the distinct histories, the same ones in every run."""
@@ -139,7 +153,9 @@ def _climb(objective: Objective, start: np.ndarray, rows: Rows) -> tuple[float, 
         return -value / total, -gradient / total
 
     bounds = [(-RUNAWAY, RUNAWAY)] * len(start)
-    found = minimize(loss, np.clip(start, -RUNAWAY, RUNAWAY), jac=True, method="L-BFGS-B", bounds=bounds)
+    found = minimize(
+        loss, np.clip(start, -RUNAWAY, RUNAWAY), jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": ROUGH}
+    )
     return -found.fun, found.x
 
 
@@ -158,8 +174,9 @@ def _refine(name, names, objective, theta, hessian, rows):
         before = theta, gradient
         theta, value, gradient = _halve(objective, theta, step, value, gradient, rows)
         _check_bounds(name, names, theta, rows)
-        hessian, exact = _updated(hessian, theta - before[0], before[1] - gradient), False
-    _check_bounds(name, names, theta, rows, limit=0.7 * RUNAWAY)
+        if not exact or np.abs(theta - before[0]).max() > STILL:
+            hessian, exact = _updated(hessian, theta - before[0], before[1] - gradient), False
+    _check_bounds(name, names, theta, rows, limit=FAR)
     raise ModelError(f"{_case(name, rows)}: no convergence in {STEPS} steps ({_spelled(names, theta)}); {ADVICE}")
 
 
@@ -199,18 +216,21 @@ def _check_curved(name, names, theta, hessian, rows):
     """A maximum that is flat in some direction is a ridge, not an estimate."""
     curvature, directions = np.linalg.eigh(hessian)
     errors = np.sqrt((directions**2 / np.maximum(curvature, 1e-12)).sum(axis=1))
-    flat = [parameter for parameter, error in zip(names, errors, strict=True) if error > FLAT]
+    allowed = np.where(np.abs(theta) < FAR, FLAT, 1.0)  # far out even a small curvature is rounding
+    flat = [names[i] for i in np.flatnonzero(errors > allowed)]
     if flat:
         where = f"the likelihood is flat in {' and '.join(flat)} ({_spelled(names, theta)}, in scaled units)"
         raise ModelError(f"{_case(name, rows)}: {where}; {ADVICE}")
 
 
 def _check_bounds(name, names, theta, rows, limit=RUNAWAY):
-    """A parameter beyond any scale in the data has no estimate."""
-    off = [f"{n} to {'infinity' if t > 0 else 'zero'}" for n, t in zip(names, theta, strict=True) if abs(t) >= limit]
-    if off:
-        where = f"{' and '.join(off)} ({_spelled(names, theta)}, in scaled units)"
-        raise ModelError(f"{_case(name, rows)}: the likelihood keeps growing as parameters run off, {where}; {ADVICE}")
+    """A parameter beyond any scale in the data has no estimate; those on their way there are named with it."""
+    if (np.abs(theta) < limit).all():
+        return
+    ways = zip(names, theta, strict=True)
+    off = " and ".join(f"{n} to {'infinity' if t > 0 else 'zero'}" for n, t in ways if abs(t) >= FAR)
+    where = f"{off} ({_spelled(names, theta)}, in scaled units)"
+    raise ModelError(f"{_case(name, rows)}: the likelihood keeps growing as parameters run off, {where}; {ADVICE}")
 
 
 def _case(name, rows) -> str:
