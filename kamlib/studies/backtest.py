@@ -12,9 +12,9 @@ from kamlib.studies.labels import Silence, standing
 from kamlib.studies.logit import Logit
 from kamlib.studies.timelines import Sales
 
-HISTORY_DAYS = 90
+HISTORY_DAYS = (30, 90)
 SHORTEST_STEP_DAYS = 7
-MOST_SLICES = 14
+MOST_SLICES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +38,42 @@ class Slice:
 class Candidate:
     """A way to tell who falls silent: ``columns(slice)`` gives (n, p) numbers known on the slice's own day.
 
-    ``fit(columns, outcome, groups)`` returns a model with ``probability(columns)``.
+    A row with a missing number is one the candidate has nothing to say about: it is not learned from, and gets the
+    share that fell silent among all. ``fit(columns, outcome, groups)`` returns a model with
+    ``probability(columns)``.
     """
 
     name: str
     columns: Callable[[Slice], np.ndarray]
     fit: Callable = Logit.fit
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """A fitted candidate: its model, and the usual rate for the rows it has nothing to say about."""
+
+    model: object
+    usual: Logit
+
+    def probability(self, columns: np.ndarray) -> np.ndarray:
+        """(n,) probabilities of silence."""
+        return self._answered("probability", columns)
+
+    def interval(self, columns: np.ndarray, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) lower and upper end of each probability."""
+        return self._answered("interval", columns, level)
+
+    def draws(self, columns: np.ndarray, rng: np.random.Generator, count: int) -> np.ndarray:
+        """(count, n) probabilities drawn from their uncertainty."""
+        return self._answered("draws", columns, rng, count)
+
+    def _answered(self, what: str, columns: np.ndarray, *given):
+        """The answer of the usual rate, with that of the model put in where it has one."""
+        answer = np.array(getattr(self.usual, what)(np.zeros((len(columns), 1)), *given))
+        full = ~np.isnan(columns).any(axis=1)
+        if self.model is not None and full.any():
+            answer[..., full] = getattr(self.model, what)(columns[full], *given)
+        return answer
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,22 +87,31 @@ class Backtest:
 
     said: pd.DataFrame
     cutoffs: tuple[int, ...]
-    models: dict[str, object]
+    models: dict[str, Answer | None]
 
 
-def moments(sales: Sales, horizon_days: int, cutoffs: int = 4) -> tuple[list[int], list[int]]:
+def moments(sales: Sales, horizon_days: int, window_days: float, cutoffs: int = 4) -> tuple[list[int], list[int]]:
     """Days of the test slices and of all slices, the latest first, without the day read as of.
 
-    The last test starts one horizon before that day. Steps are a horizon long, so that label windows do not
-    overlap; where the book is too short for that many, shorter. A test day has at least one slice whose windows
-    had closed by then.
+    The last test starts one window (of the middling account, a horizon at least) before that day. Steps are a
+    horizon long, so that the windows do not overlap; where the book is too short for that many, shorter. A test
+    day has at least one slice whose windows had closed by then.
     """
-    last, earliest = sales.as_of - horizon_days, sales.first + HISTORY_DAYS
-    room = last - horizon_days - earliest
-    step = int(min(horizon_days, max(room // max(cutoffs - 1, 1), SHORTEST_STEP_DAYS)))
+    window = int(np.ceil(max(horizon_days, window_days)))
+    last, span = sales.as_of - window, sales.as_of - sales.first
+    earliest = sales.first + int(np.clip(span // 5, *HISTORY_DAYS))
+    step = _step(window, horizon_days, last - earliest, cutoffs)
     grid = list(range(last, earliest - 1, -step))[: MOST_SLICES + cutoffs]
-    tests = [moment for moment in grid if moment - horizon_days >= grid[-1]][:cutoffs]
+    tests = [moment for moment in grid if moment - window >= grid[-1]][:cutoffs]
     return tests, grid
+
+
+def _step(window: int, horizon_days: int, room: int, cutoffs: int) -> int:
+    """Days between slices: a whole part of the window, at most a horizon, for which all cut-offs find room."""
+    parts = range(-(-window // horizon_days), max(window // SHORTEST_STEP_DAYS, 1) + 1)
+    steps = [-(-window // part) for part in parts]
+    fits = [step for part, step in zip(parts, steps, strict=True) if (part + cutoffs - 1) * step <= room]
+    return fits[0] if fits else steps[-1]
 
 
 def cut(sales: Sales, moment: int, horizon_days: int, silence: Silence) -> Slice:
@@ -123,15 +162,15 @@ def _ask(candidate: Candidate, columns: dict, slices: Sequence[Slice], test: int
     return model.probability(columns[test][rows["is_silent"].notna().to_numpy()])
 
 
-def _fit(candidate: Candidate, columns: dict, slices: Sequence[Slice], before: int):
+def _fit(candidate: Candidate, columns: dict, slices: Sequence[Slice], before: int) -> Answer | None:
     """The candidate fitted on all rows whose windows had closed by a day; None where there is no such row."""
     closed = {s.moment: (s.rows["due"] <= before).to_numpy() for s in slices if s.moment < before}
     past = [s for s in slices if s.moment in closed and closed[s.moment].any()]
     if not past:
         return None
-    known = [s.rows[closed[s.moment]] for s in past]
-    return candidate.fit(
-        np.concatenate([columns[s.moment][closed[s.moment]] for s in past]),
-        np.concatenate([rows["is_silent"] for rows in known]),
-        np.concatenate([rows.index for rows in known]),
-    )
+    known = np.concatenate([columns[s.moment][closed[s.moment]] for s in past])
+    outcome = np.concatenate([s.rows["is_silent"][closed[s.moment]] for s in past])
+    groups = np.concatenate([s.codes[closed[s.moment]] for s in past])
+    full = ~np.isnan(known).any(axis=1)
+    usual = Logit.fit(np.zeros((len(outcome), 1)), outcome, groups)
+    return Answer(candidate.fit(known[full], outcome[full], groups[full]) if full.any() else None, usual)

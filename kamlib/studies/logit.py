@@ -16,7 +16,8 @@ SMALLEST = 1e-4
 class Logit:
     """A fitted logit: ``params`` (1 + p,) on standardised columns, intercept first, and their ``covariance``.
 
-    ``centre`` and ``scale`` (p,) standardise the columns; ``n`` rows and ``events`` it was fitted to.
+    ``centre`` and ``scale`` (p,) standardise the columns, the penalty included; ``n`` rows and ``events`` it was
+    fitted to.
     """
 
     params: np.ndarray
@@ -27,22 +28,23 @@ class Logit:
     events: int
 
     @classmethod
-    def fit(cls, columns, outcome, groups, penalty: float = 1.0) -> Logit:
+    def fit(cls, columns, outcome, groups, penalty=1.0) -> Logit:
         """Fit by penalised likelihood.
 
         Parameters
         ----------
         columns : (n, p) numbers, none missing; outcome : (n,) 0 or 1; groups : (n,) accounts, whose rows are not
             independent.
-        penalty : half the squared size of the standardised coefficients is taken off the log-likelihood times
-            this. At one it matters only where the data say next to nothing, and no fit runs off to infinity.
+        penalty : one number, or (p,) one for each column: half the squared standardised coefficients, times this,
+            are taken off the log-likelihood. At one it matters only where the data say next to nothing, and no
+            fit runs off to infinity; a column one would believe only on good evidence is given more.
 
         With no event, or nothing but events, there is nothing to tell accounts apart by: the rate alone is
         fitted, half an event and half a non-event added (Jeffreys).
         """
         columns, outcome = np.asarray(columns, dtype=float), np.asarray(outcome, dtype=float)
         centre, scale = columns.mean(axis=0), columns.std(axis=0)
-        scale = np.where(scale > 0, scale, 1.0)
+        scale = np.where(scale > 0, scale, 1.0) * np.sqrt(penalty)
         n, events = len(outcome), int(outcome.sum())
         if events in (0, n):
             rate, size = (events + 0.5) / (n + 1), 1 + columns.shape[1]
@@ -50,9 +52,9 @@ class Logit:
             covariance[0, 0] = 1 / ((n + 1) * rate * (1 - rate))
             return cls(np.r_[logit(rate), np.zeros(size - 1)], covariance, centre, scale, n, events)
         standard = (columns - centre) / scale
-        model = LogisticRegression(C=1 / penalty, max_iter=1000, tol=1e-8).fit(standard, outcome)
+        model = LogisticRegression(C=1.0, max_iter=1000, tol=1e-8).fit(standard, outcome)
         params = np.r_[model.intercept_, model.coef_[0]]
-        covariance = _sandwich(np.column_stack([np.ones(n), standard]), outcome, params, groups, penalty)
+        covariance = _sandwich(np.column_stack([np.ones(n), standard]), outcome, params, groups)
         return cls(params, covariance, centre, scale, n, events)
 
     def log_odds(self, columns) -> np.ndarray:
@@ -85,11 +87,11 @@ class Logit:
         return np.column_stack([np.ones(len(standard)), standard])
 
 
-def _sandwich(design, outcome, params, groups, penalty) -> np.ndarray:
+def _sandwich(design, outcome, params, groups) -> np.ndarray:
     """Covariance of the coefficients when the rows of one account go together (Liang & Zeger 1986)."""
     chance = expit(design @ params)
     bread = (design * (chance * (1 - chance))[:, None]).T @ design
-    bread[np.diag_indices_from(bread)] += np.r_[1e-9, np.full(len(params) - 1, penalty)]
+    bread[np.diag_indices_from(bread)] += np.r_[1e-9, np.ones(len(params) - 1)]
     _, group = np.unique(groups, return_inverse=True)
     scores = np.zeros((group.max() + 1, len(params)))
     np.add.at(scores, group, design * (outcome - chance)[:, None])
