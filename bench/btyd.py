@@ -2,7 +2,8 @@
 
 Data: CDNOW (2,357 accounts, times to two decimals, from lifetimes) and accounts simulated from MBG/NBD with CDNOW's
 parameters, one to two years old, dates whole days, time in weeks. Seconds are the best of three fits after a
-warm-up; the log-likelihoods are sums over accounts. lifetimes' Pareto/NBD takes minutes on the large data: only with --slow.
+warm-up; the log-likelihoods are sums over accounts. lifetimes' Pareto/NBD takes minutes on the large data: only
+with --slow.
 Run: python bench/btyd.py --accounts 100000
 """
 
