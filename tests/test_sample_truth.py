@@ -186,10 +186,10 @@ def test_expected_revenue_without_visits_is_lower_by_the_response(truth, true_ac
 
 def test_the_giant_ordered_once(frames, true_accounts):
     orders = frames["orders"][frames["orders"].account_id == planted(true_accounts, "giant_one_off")]
-    assert orders.order_id.nunique() == 1 and orders.revenue.sum() == 20_000_000
+    assert orders.order_id.nunique() == 1 and orders.revenue.sum() == 10_000_000
 
 
-@pytest.mark.parametrize("seed", [7, 1, 2, 3])
+@pytest.mark.parametrize("seed", [20260930, 1, 2, 3])
 def test_the_fast_grower_enters_class_a_within_the_last_year(tmp_path, seed):
     place = write_sample(tmp_path / "book", seed=seed).place
     grower = planted(read_truth(place)["accounts"].set_index("account_id"), "fast_grower")

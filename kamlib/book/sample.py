@@ -50,7 +50,7 @@ def write_sample(
     out: str | os.PathLike = "data/sample",
     accounts: int = 300,
     months: int = 36,
-    seed: int = 7,
+    seed: int = 20260930,
     end: str = "2026-09-30",
     progress: Callable[[int, int], None] | None = None,
     lines_per_order: float = 3.0,

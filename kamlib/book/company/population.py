@@ -26,6 +26,8 @@ SMALLEST_WITH_PLANTS = 30
 PROSPECT_SHARE, WON_A_YEAR, MOST_WON = 0.12, 0.06, 0.30
 ALONE = -1
 FAR_AHEAD = 10**6
+GRAND_HOTEL = 1
+FAIR_SIZE = 0.5
 SEASON_KINDS = ("steady", *(kind for kind, *_ in SEASONAL_BUYERS))
 
 
@@ -112,6 +114,8 @@ def draw_population(
     """A block of *count* accounts, the first of which is number *start* of the company."""
     rng = streams.of("accounts")
     share = (rng.permutation(count) + rng.random(count)) / count
+    # The first account is an old customer of fair size that buys all year, so that no company is without orders.
+    share[0] = max(share[0], FAIR_SIZE)
     size, klass = law.sizes(process, share), law.classes(process, share)
     industry = _industries(rng, size)
     region = rng.choice(len(REGIONS), size=count, p=[share for _, share, _ in REGIONS])
@@ -120,6 +124,7 @@ def draw_population(
     referred = (opened > 0) & (lifecycle == 2) & (rng.random(count) < process.referred_share)
     season = _seasons(rng, industry)
     season = np.where(parent == ALONE, season, season[parent])
+    season[0] = 0
     manager, later, changed = _assignments(rng, calendar, staff, region, opened)
     rate = np.exp(np.log(process.median_rate) + process.rate_by_size * size)
     regular = np.log(process.by_class("regularity", klass))
@@ -190,7 +195,7 @@ def _groups(rng: np.random.Generator, industry: np.ndarray, size: np.ndarray) ->
 def _histories(rng: np.random.Generator, process: Process, calendar: Calendar, is_head: np.ndarray):
     """Lifecycle, day entered and first day of buying: old customers, customers won in the window, prospects."""
     count, draw = len(is_head), rng.random(len(is_head))
-    draw[0] = 1.0  # An old customer, so that no company is without orders.
+    draw[0] = 1.0
     won_share = min(WON_A_YEAR * calendar.months / 12, MOST_WON)
     is_prospect = (draw < PROSPECT_SHARE) & ~is_head
     is_old = (draw > PROSPECT_SHARE + won_share) | is_head
@@ -243,6 +248,7 @@ def _with_plants(process: Process, calendar: Calendar, drawn: Population) -> Pop
     base[giant], rate[giant] = 0.0, 0.0
     industry = drawn.industry.copy()
     industry[giant], industry[grower] = industry_index("Hotels"), industry_index("Restaurants")
+    form = np.where(giant, GRAND_HOTEL, drawn.form)
     growth[grower] = process.grower_growth
     since[grower] = max(calendar.months - process.grower_months, 0)
     base[grower], rate[grower] = _grower_start(process, calendar)
@@ -251,6 +257,7 @@ def _with_plants(process: Process, calendar: Calendar, drawn: Population) -> Pop
         drawn,
         plant=plant,
         industry=industry,
+        form=form,
         base=base,
         rate=rate,
         growth=growth,

@@ -113,7 +113,7 @@ class Process:
     odds_peer: float = 2.5
     referred_share: float = 0.40
     # Exceptions planted once each in a book of 30 accounts or more.
-    giant_order: float = 20_000_000.0
+    giant_order: float = 10_000_000.0
     giant_investment: float = 5_000_000.0
     grower_growth: float = 0.14
     grower_months: int = 18
