@@ -69,11 +69,13 @@ def test_a_table_is_refused():
         segmentation.concentration([[1.0, 2.0]])
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60))
 def test_equal_accounts_are_not_concentrated(n):
     assert segmentation.concentration([3.0] * n) == pytest.approx((0.0, 1 / n, max(1 / n, 0.2)))
 
 
+@settings(deadline=None)
 @given(some_buy, st.randoms(use_true_random=False), st.sampled_from([0.01, 7.0, 1e9]))
 def test_order_of_accounts_and_unit_of_money_change_no_figure(values, random, k):
     shuffled = values.tolist()
@@ -82,6 +84,7 @@ def test_order_of_accounts_and_unit_of_money_change_no_figure(values, random, k)
     assert segmentation.concentration(np.array(shuffled) * k) == pytest.approx(expected, abs=1e-12)
 
 
+@settings(deadline=None)
 @given(some_buy.filter(lambda values: len(values) >= 5))
 def test_doubling_every_account_keeps_gini_and_top_share(values):
     once, twice = segmentation.concentration(values), segmentation.concentration(np.repeat(values, 2))
@@ -89,6 +92,7 @@ def test_doubling_every_account_keeps_gini_and_top_share(values):
     assert twice.herfindahl == pytest.approx(once.herfindahl / 2)
 
 
+@settings(deadline=None)
 @given(some_buy)
 def test_figures_stay_in_their_limits(values):
     found, n = segmentation.concentration(values), len(values)
@@ -97,6 +101,7 @@ def test_figures_stay_in_their_limits(values):
     assert 0.2 - 1e-9 <= found.top20_share <= 1 + 1e-9
 
 
+@settings(deadline=None)
 @given(some_buy)
 def test_the_lorenz_curve_bends_one_way_and_ends_at_one(values):
     curve = lorenz(values)
@@ -160,6 +165,7 @@ def test_a_missing_value_gets_no_class():
         segmentation.abc(pd.Series([1.0, None]))
 
 
+@settings(deadline=None)
 @given(amounts, st.randoms(use_true_random=False), st.sampled_from([0.01, 3.0, 1e7]))
 def test_order_of_accounts_and_unit_of_money_change_no_class(values, random, k):
     series = pd.Series(values)
@@ -168,6 +174,7 @@ def test_order_of_accounts_and_unit_of_money_change_no_class(values, random, k):
     assert segmentation.abc(series.loc[order] * k).sort_index().tolist() == segmentation.abc(series).tolist()
 
 
+@settings(deadline=None)
 @given(amounts)
 def test_a_larger_account_is_never_in_a_worse_class_and_equals_are_equal(values):
     pairs = pd.DataFrame({"value": values, "abc": segmentation.abc(values)})
@@ -176,6 +183,7 @@ def test_a_larger_account_is_never_in_a_worse_class_and_equals_are_equal(values)
     assert by_value["min"].is_monotonic_increasing
 
 
+@settings(deadline=None)
 @given(some_buy)
 def test_accounts_of_class_a_reach_the_first_cut(values):
     classes = segmentation.abc(values)
@@ -324,12 +332,10 @@ def test_columns_of_other_accounts_are_refused():
         segmentation.managerial([1, 2], [1], [1], [1], RULES)
     with pytest.raises(RequestError, match="mean_spend is labelled by other accounts"):
         other = CASES["mean_spend"].rename(index={"a": "z"})
-        segmentation.managerial(
-            CASES["recency_days"], CASES["frequency"], other, CASES["first_purchase_days"], RULES
-        )
+        segmentation.managerial(CASES["recency_days"], CASES["frequency"], other, CASES["first_purchase_days"], RULES)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(*[st.integers(0, 2000)] * 4), min_size=1, max_size=20), st.integers(0, len(RULES)))
 def test_every_account_gets_exactly_one_segment_whatever_the_rules(rows, kept):
     columns = [list(column) for column in zip(*rows, strict=True)]
@@ -403,9 +409,7 @@ def test_only_mid_and_high_grade_goods_count_and_unknown_grade_is_told():
 
 
 def test_the_row_shows_the_purchase_that_speaks_for_the_account():
-    lines = _lines(
-        ("x", "1", "2026-08-01", 3.0), ("x", "2", "2026-09-02", 11_000.0), ("x", "3", "2026-09-09", 50.0)
-    )
+    lines = _lines(("x", "1", "2026-08-01", 3.0), ("x", "2", "2026-09-02", 11_000.0), ("x", "3", "2026-09-09", 50.0))
     (row,) = segmentation.vip(lines).to_dict("records")
     assert (row["order_id"], row["order_amount"], row["month"], row["month_amount"]) == (
         "2",
@@ -435,19 +439,15 @@ def test_lines_that_cannot_be_judged_are_refused():
 
 
 orders = st.lists(
-    st.tuples(
-        st.sampled_from("xyz"), st.sampled_from("1234"), st.integers(0, 60), st.integers(-400_000, 1_500_000)
-    ),
+    st.tuples(st.sampled_from("xyz"), st.sampled_from("1234"), st.integers(0, 60), st.integers(-400_000, 1_500_000)),
     max_size=15,
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(orders, st.randoms(use_true_random=False))
 def test_splitting_an_order_into_lines_and_shuffling_changes_no_vip(rows, random):
-    whole = _lines(
-        *[(a, a + o, pd.Timestamp("2026-08-01") + pd.Timedelta(days=d), c / 100) for a, o, d, c in rows]
-    )
+    whole = _lines(*[(a, a + o, pd.Timestamp("2026-08-01") + pd.Timedelta(days=d), c / 100) for a, o, d, c in rows])
     split = [(a, o, d, part) for a, o, d, r in whole.itertuples(index=False) for part in (r - 1.0, 1.0)]
     random.shuffle(split)
     pd.testing.assert_frame_equal(segmentation.vip(_lines(*split)), segmentation.vip(whole), check_dtype=False)

@@ -51,7 +51,7 @@ def abc(values, cuts: Sequence[float] = CUTS) -> pd.Series:
     index = values.index if isinstance(values, pd.Series) else None
     amounts = money(values)
     floors = floor_values(amounts, cuts)
-    return pd.Series(_letters(amounts, floors), index=index, name="abc", dtype="object")
+    return pd.Series(letters(amounts, floors), index=index, name="abc", dtype="object")
 
 
 def check_cuts(cuts: Sequence[float]) -> tuple[float, float]:
@@ -76,7 +76,8 @@ def floor_values(amounts: np.ndarray, cuts: Sequence[float] = CUTS) -> tuple[flo
     return float(descending[inside[0] - 1]), float(descending[inside[1] - 1])
 
 
-def _letters(amounts: np.ndarray, floors: tuple[float, float]) -> np.ndarray:
+def letters(amounts: np.ndarray, floors: tuple[float, float]) -> np.ndarray:
+    """The class of each amount, given the smallest amounts that are A and that are A or B."""
     return LETTERS[2 - (amounts >= floors[0]).astype(int) - (amounts >= floors[1]).astype(int)]
 
 
@@ -107,12 +108,12 @@ def keep_share(by_month: np.ndarray, cuts: Sequence[float] = CUTS, draws: int = 
     if not accounts or not months:
         return np.full(accounts, np.nan)
     observed = by_month.sum(axis=1)
-    own = _letters(observed, floor_values(observed, cuts))
+    own = letters(observed, floor_values(observed, cuts))
     counts = np.random.default_rng(seed).multinomial(months, np.full(months, 1 / months), size=draws)
     kept = np.zeros(accounts)
     for drawn in counts:
         sampled = np.einsum("am,m->a", by_month, drawn.astype(float))
-        kept += _letters(sampled, floor_values(sampled, cuts)) == own
+        kept += letters(sampled, floor_values(sampled, cuts)) == own
     return kept / draws
 
 

@@ -167,3 +167,25 @@ def intervals(values, draws: int, level: float, seed: int) -> dict[str, Interval
         name: Interval(value, float(low), float(high), level)
         for name, value, low, high in zip(point._fields, point, *ends, strict=True)
     }
+
+
+def paired(columns: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """Bootstrap concentration of several periods with the same accounts drawn: a (draws, periods, 3) array.
+
+    Parameters
+    ----------
+    columns
+        (accounts, periods) amounts; an account whose amount is missing in a period is not of that period.
+    draws, seed
+        Number of samples, and where the random numbers start.
+    """
+    accounts, periods = columns.shape
+    order = [np.argsort(column)[: np.isfinite(column).sum()] for column in columns.T]
+    ascending = [np.clip(column[rank], 0, None) for column, rank in zip(columns.T, order, strict=True)]
+    found = np.full((draws, periods, 3), np.nan)
+    rng = np.random.default_rng(seed)
+    for draw in found:
+        weights = np.bincount(rng.integers(accounts, size=accounts), minlength=accounts).astype(float)
+        for period, rank in enumerate(order):
+            draw[period] = _figures(ascending[period], weights[rank])
+    return found

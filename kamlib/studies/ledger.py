@@ -1,0 +1,139 @@
+"""The order ledger by account and month: one reading of the order lines that serves every date a month apart.
+
+Months are counted back from the day the book is read as of, so each closes with that day of the month, and the
+state of an account on any of these closing days follows without reading a line again. Definitions:
+
+* an *order* is an order number whose lines of one day net to more than zero; credits and full returns are no
+  orders. (Day by day, so that what counts as an order does not depend on what is returned later);
+* amounts follow the dates of the lines: a return lowers the month it is booked in. They are added up as decimals,
+  so that sums do not depend on the order of rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import ibis
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from kamlib.book.features import exact
+from kamlib.book.periods import months_before
+from kamlib.book.store import Book
+
+_NEVER = -1
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What each account ordered by month. Grids are (accounts, 1 + months): all that is older, then each month.
+
+    Attributes
+    ----------
+    as_of
+        The day the last month closes with.
+    starts
+        First day of each month, oldest first.
+    accounts
+        The accounts table by account_id; grids have its rows.
+    revenue, costed, cost
+        Net revenue, the part of it whose cost is known, and that cost, in money.
+    orders, bought, largest
+        Number of orders, what they amount to, and the largest of them.
+    unplaced
+        Net revenue of lines whose account the book does not show by then, in money; they are in no grid.
+    first_day, last_day
+        Day of the first and the last order, counted from 1970-01-01; −1 in a month without orders.
+    """
+
+    as_of: date
+    starts: tuple[date, ...]
+    accounts: pd.DataFrame
+    revenue: np.ndarray
+    costed: np.ndarray
+    cost: np.ndarray
+    orders: np.ndarray
+    bought: np.ndarray
+    largest: np.ndarray
+    first_day: np.ndarray
+    last_day: np.ndarray
+    unplaced: float = 0.0
+
+    @property
+    def months(self) -> int:
+        """How many months are told apart."""
+        return len(self.starts)
+
+    def closing(self, back: int) -> date:
+        """The day a month closed with, *back* months ago."""
+        if back == 0:
+            return self.as_of
+        return (pd.Timestamp(self.starts[self.months - back]) - pd.Timedelta(days=1)).date()
+
+
+def read_ledger(book: Book, months: int) -> Ledger:
+    """The ledger of a book, with that many months told apart.
+
+    A book opened without an as_of closes with the day of its last order.
+
+    Raises
+    ------
+    RequestError
+        When the book has neither an as_of nor an order.
+
+    Examples
+    --------
+    >>> read_ledger(book, 36).revenue.shape  # doctest: +SKIP
+    (300, 37)
+    """
+    as_of = book.as_of or book.span()[1]
+    starts = tuple(months_before(as_of, back) for back in range(months, 0, -1))
+    accounts = book.frame("accounts").set_index("account_id")
+    cells = _cells(book, starts).to_pyarrow()
+    rows, columns = _rows(cells["account_id"], accounts.index), cells["month"].to_numpy()
+    is_placed = rows >= 0
+    unplaced = float(cells["revenue"].to_numpy()[~is_placed].sum())
+
+    def grid(name: str, empty=0.0) -> np.ndarray:
+        filled = np.full((len(accounts), months + 1), empty)
+        filled[rows[is_placed], columns[is_placed]] = cells[name].fill_null(empty).to_numpy()[is_placed]
+        return filled
+
+    amounts = {name: grid(name) for name in ("revenue", "costed", "cost", "bought", "largest")}
+    for name in ("first_day", "last_day"):
+        cells = cells.set_column(cells.column_names.index(name), name, cells[name].cast("int32"))
+    counts = {"orders": grid("orders", 0), "first_day": grid("first_day", _NEVER), "last_day": grid("last_day", _NEVER)}
+    return Ledger(as_of, starts, accounts, **amounts, **counts, unplaced=unplaced)
+
+
+def _rows(names: pa.ChunkedArray, accounts: pd.Index) -> np.ndarray:
+    """The row of the grids that each cell belongs to; each name is looked up once."""
+    encoded = names.combine_chunks().dictionary_encode()
+    return accounts.get_indexer(encoded.dictionary.to_pylist())[encoded.indices.to_numpy()]
+
+
+def _cells(book: Book, starts: tuple[date, ...]) -> ibis.Table:
+    """One row for each account and month with a line; month 0 is everything older than the first start."""
+    lines = book.table("orders", "account_id", "order_id", "order_date", "revenue", "cost")
+    revenue = exact(lines.revenue)
+    orders = lines.group_by("account_id", "order_id", day=lines.order_date).aggregate(
+        revenue=revenue.sum(), costed=revenue.sum(where=lines.cost.notnull()), cost=exact(lines.cost).sum()
+    )
+    begun = [(orders.day >= ibis.literal(start)).cast("int8") for start in starts]
+    orders = orders.mutate(month=sum(begun[1:], begun[0]))
+    is_order = orders.revenue > 0
+    amounts = {
+        "revenue": orders.revenue.sum(),
+        "costed": orders.costed.sum(),
+        "cost": orders.cost.sum(),
+        "bought": orders.revenue.sum(where=is_order),
+        "largest": orders.revenue.max(where=is_order),
+    }
+    return orders.group_by("account_id", "month").aggregate(
+        orders=is_order.sum(),
+        first_day=orders.day.min(where=is_order),
+        last_day=orders.day.max(where=is_order),
+        **{name: amount.cast("float64") for name, amount in amounts.items()},
+    )

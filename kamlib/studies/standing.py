@@ -1,0 +1,137 @@
+"""Where each account stands on a day: what it bought in the trailing window, how often, how lately, how unevenly.
+
+Value is contribution margin where the cost is known for at least 95 % of the window's revenue and the book earned a
+margin at all, else revenue. Where a line has no cost, the mean margin rate of the other lines stands in for its own;
+``cost_known_share`` says how much of the revenue that does not concern.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from kamlib.errors import RequestError
+from kamlib.studies.ledger import Ledger
+
+BASES = ("auto", "margin", "revenue")
+COST_KNOWN = 0.95
+RECURRENCE_YEARS = 3
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Accounts as of a day.
+
+    Attributes
+    ----------
+    as_of, starts_on, months
+        The window: ``months`` whole months from ``starts_on`` to ``as_of``.
+    basis
+        What value means, ``margin`` or ``revenue``.
+    cost_known_share
+        Share of the window's revenue whose cost is known; missing without revenue.
+    accounts
+        One row for each account opened by then: the columns of the accounts table, and, for the window: revenue,
+        margin (missing where no cost is known), value, orders, active_months, has_bought; over all history:
+        recency_days, first_purchase_days, orders_ever, mean_spend (money an order); over three years: years_active,
+        months_active, largest_order, largest_order_share (of what its orders amount to).
+    by_month
+        (accounts, months) value, oldest month first; rows in the order of ``accounts``.
+    """
+
+    as_of: date
+    starts_on: date
+    months: int
+    basis: str
+    cost_known_share: float
+    accounts: pd.DataFrame
+    by_month: np.ndarray
+
+    @property
+    def buyers(self) -> pd.DataFrame:
+        """The accounts with anything booked in the window, returns included."""
+        return self.accounts[self.accounts["has_bought"]]
+
+
+def stand(ledger: Ledger, back: int = 0, months: int = 12, basis: str = "auto") -> Standing:
+    """Where the accounts stood on the closing day *back* months ago.
+
+    Parameters
+    ----------
+    ledger
+        The ledger; it must tell apart the months of the window and of the three years before the day.
+    back
+        Months before the last closing day.
+    months
+        Length of the window, whole months.
+    basis
+        ``margin``, ``revenue``, or ``auto``, as the module says.
+
+    Raises
+    ------
+    RequestError
+        When the basis is unknown, the window is not told apart, or margin is asked for and no cost is known.
+
+    Examples
+    --------
+    >>> stand(read_ledger(book, 36)).accounts[["value", "recency_days"]]  # doctest: +SKIP
+    """
+    end = ledger.months + 1 - back
+    if basis not in BASES:
+        raise RequestError(f"value may be {', '.join(BASES)}, not {basis!r}")
+    if not 1 <= months < end:
+        raise RequestError(f"a window of {months} months, {back} months back, needs 1 to {end - 1} months to be read")
+    as_of, window = ledger.closing(back), slice(end - months, end)
+    known, rate = _margin_rate(ledger, window)
+    used = basis if basis != "auto" else ("margin" if known >= COST_KNOWN and rate > 0 else "revenue")
+    if used == "margin" and np.isnan(rate) and ledger.revenue[:, window].any():
+        raise RequestError("no order line of the window has a cost; ask for revenue as the value")
+    margin = ledger.costed - ledger.cost + np.nan_to_num(rate) * (ledger.revenue - ledger.costed)
+    value = (margin if used == "margin" else ledger.revenue)[:, window]
+    accounts = ledger.accounts.copy()
+    accounts["revenue"] = ledger.revenue[:, window].sum(axis=1)
+    accounts["margin"] = margin[:, window].sum(axis=1) if known > 0 else np.nan
+    accounts["value"] = value.sum(axis=1)
+    accounts["has_bought"] = (ledger.revenue[:, window] != 0).any(axis=1)
+    accounts = accounts.join(_habits(ledger, as_of, window, end))
+    is_open = (accounts["opened_on"].isna() | (accounts["opened_on"] <= pd.Timestamp(as_of))).to_numpy()
+    starts_on = ledger.starts[end - months - 1]
+    return Standing(as_of, starts_on, months, used, known, accounts[is_open], value[is_open])
+
+
+def _margin_rate(ledger: Ledger, window: slice) -> tuple[float, float]:
+    """Share of the revenue whose cost is known, and the margin on that part as a share of it."""
+    revenue, costed = ledger.revenue[:, window], ledger.costed[:, window]
+    size, sold = np.abs(revenue).sum(), costed.sum()
+    known = 1 - np.abs(revenue - costed).sum() / size if size > 0 else np.nan
+    return float(known), float((sold - ledger.cost[:, window].sum()) / sold) if sold > 0 else np.nan
+
+
+def _habits(ledger: Ledger, as_of: date, window: slice, end: int) -> pd.DataFrame:
+    """How each account orders; an account without orders has counts of zero and no dates, means and shares."""
+    till, recent = slice(0, end), slice(max(1, end - 12 * RECURRENCE_YEARS), end)
+    orders, last = ledger.orders, ledger.last_day[:, till].max(axis=1)
+    first = np.where(ledger.orders > 0, ledger.first_day, np.iinfo(np.int64).max)[:, till].min(axis=1)
+    ever, bought = orders[:, till].sum(axis=1), ledger.bought[:, recent].sum(axis=1)
+    years = [slice(max(1, end - 12 * (y + 1)), max(1, end - 12 * y)) for y in range(RECURRENCE_YEARS)]
+    today, largest = (pd.Timestamp(as_of) - pd.Timestamp(0)).days, ledger.largest[:, recent].max(axis=1)
+    habits = pd.DataFrame(
+        {
+            "orders": orders[:, window].sum(axis=1),
+            "active_months": (orders[:, window] > 0).sum(axis=1),
+            "orders_ever": ever,
+            "years_active": sum(orders[:, year].any(axis=1).astype(int) for year in years),
+            "months_active": (orders[:, recent] > 0).sum(axis=1),
+        },
+        index=ledger.accounts.index,
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        habits["mean_spend"] = ledger.bought[:, till].sum(axis=1) / ever
+        habits["largest_order_share"] = largest / bought
+    habits["largest_order"] = np.where(largest > 0, largest, np.nan)
+    habits["recency_days"] = np.where(ever > 0, today - last, np.nan)
+    habits["first_purchase_days"] = np.where(ever > 0, today - first, np.nan)
+    return habits
