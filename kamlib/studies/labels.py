@@ -33,6 +33,9 @@ class Silence:
     own_gaps: float = 1.0
 
 
+USUAL = Silence()
+
+
 def usual_gaps(sales: Sales, upto: int, own_gaps: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     """Usual gap in days of each account up to a day, and how many gaps it rests on.
 
@@ -50,7 +53,7 @@ def usual_gaps(sales: Sales, upto: int, own_gaps: float = 1.0) -> tuple[np.ndarr
     return np.exp(share * np.where(count > 0, np.log(own), 0.0) + (1 - share) * pooled), count
 
 
-def standing(sales: Sales, moment: int, horizon_days: int, silence: Silence = Silence()) -> pd.DataFrame:
+def standing(sales: Sales, moment: int, horizon_days: int, silence: Silence = USUAL) -> pd.DataFrame:
     """How every account that ever bought stands on a day, from what was known on it.
 
     Returns
