@@ -25,6 +25,7 @@ _EXAMPLES = {
 _THOUSANDS = ("", ",", ".", " ", "'", "’")
 _WIDE = "０１２３４５６７８９．，－＋（）＄￥＇：／ＡＢＣＤＥＦＧＨＩＪＫＬＭＮＯＰＱＲＳＴＵＶＷＸＹＺ"
 _NARROW = "0123456789.,-+()$¥':/ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_WIDE_DAY, _NARROW_DAY = "０１２３４５６７８９．－／", "0123456789.-/"
 _EDGES = r"^[\s\p{Z}]+|[\s\p{Z}]+$"
 
 
@@ -242,13 +243,12 @@ class DateFormat:
 
     def read(self, text: ibis.StringValue) -> ibis.DateValue:
         """The day a text stands for; missing where no declared form, or more than one day, fits it."""
-        body = trimmed(text).translate(_WIDE, _NARROW)
+        body = trimmed(text).translate(_WIDE_DAY, _NARROW_DAY)
         days = [self._read_form(form, body) for form in self.forms]
         if len(days) == 1:
             return days[0]
-        first = ibis.coalesce(*days)
-        is_clear = ibis.and_(*[d.isnull() | (d == first) for d in days])
-        return is_clear.ifelse(first, ibis.null(dt.date))
+        first, last = ibis.least(*days), ibis.greatest(*days)  # both pass over missing days
+        return (first == last).ifelse(first, ibis.null(dt.date))
 
     def _read_form(self, form: str, body: ibis.StringValue) -> ibis.DateValue:
         if form == "iso":
@@ -272,7 +272,22 @@ def read_serial(number: ibis.FloatingValue) -> ibis.DateValue:
     whole = number.floor().try_cast("int64")
     is_day = whole.between(1, 2_958_465) & (whole != 60)
     since = is_day.ifelse((whole < 60).ifelse(whole + 1, whole), ibis.null("int64"))
-    return (ibis.date("1899-12-30") + since.as_interval("D")).cast("date")
+    return days_after(ibis.date("1899-12-30"), since)
+
+
+def days_after(start: ibis.DateValue, days: ibis.IntegerValue) -> ibis.DateValue:
+    """The day so many days later."""
+    return _moved(start, days.as_interval("D"))
+
+
+def months_after(start: ibis.DateValue, months: ibis.IntegerValue) -> ibis.DateValue:
+    """The same day so many months later, or the last of that month when it is shorter."""
+    return _moved(start, months.as_interval("M"))
+
+
+def _moved(start: ibis.DateValue, step: ibis.IntervalValue) -> ibis.DateValue:
+    # Ibis takes a date plus an interval for a date, DuckDB makes it a timestamp: hence the way round.
+    return (start + step).cast(dt.timestamp).cast(dt.date)
 
 
 def _refuse_form(form: str, where: str) -> None:
@@ -301,7 +316,7 @@ def _read_pattern(form: str, body: ibis.StringValue) -> ibis.DateValue:
     year = _year(found, is_roc)
     month = next(_month(found[d], d) for d in "mbB" if d in found)
     text = year.lpad(4, "0") + "-" + month.lpad(2, "0") + "-" + found["d"].lpad(2, "0")
-    return lowered.re_search(expression).ifelse(text.try_cast("date"), ibis.null(dt.date))
+    return text.try_cast("date")  # where the pattern does not fit the parts are empty, and 0000-00-00 is no day
 
 
 def _regex(pattern: str, is_roc: bool) -> str:

@@ -20,9 +20,9 @@ from kamlib.book.likeness import look_alikes
 from kamlib.book.mapping import load_mapping
 from kamlib.book.quarantine import Quarantine, reading_order
 from kamlib.book.rows import PartReader, alive
-from kamlib.book.sources import ROW
+from kamlib.book.sources import ROW, literal_path
 from kamlib.book.specs import Mapping
-from kamlib.book.staging import IDENTITY, NTH, PART, SRC, Staging
+from kamlib.book.staging import IDENTITY, NTH, SRC, Staging
 from kamlib.book.tables import TABLES
 from kamlib.errors import RequestError
 
@@ -143,25 +143,33 @@ def _account(name: str, rows: ibis.Table, rejects: ibis.Table, staging: Staging,
 def _write_rejects(name: str, rejects: ibis.Table, staging: Staging, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     present = rejects.select(SRC).distinct().order_by(SRC)[SRC].to_pyarrow().to_pylist()
-    told = ["source_file", "source_row", "column", "value", "reason"]
-    parts = [_with_source(rejects, number, staging, told) for number in present]
+    parts = [_with_source(rejects, number, staging) for number in present]
     columns = list(dict.fromkeys(c for p in parts for c in p.columns))
     filled = [p.select(**{c: p[c] if c in p.columns else ibis.null("string") for c in columns}) for p in parts]
     table = filled[0] if len(filled) == 1 else ibis.union(*filled)
-    own = [c for c in columns if c not in (*told, PART)]
-    ordered = table.order_by("source_file", "source_row", PART).select(*told, *own)
-    staging.connection.to_parquet(ordered, str(folder / f"{name}.parquet"), **_WRITING)
+    staging.connection.to_parquet(table.order_by(columns[:5]), str(folder / f"{name}.parquet"), **_WRITING)
 
 
-def _with_source(rejects: ibis.Table, number: int, staging: Staging, told: list[str]) -> ibis.Table:
-    """Rejected rows of one source with its columns as text; a column that is called like one of ours is marked."""
-    texts = staging.text_rows(number)
-    names = {c: f"{c} (source)" if c.lower() in (*told, PART) else c for c in texts.columns if c != ROW}
-    texts = texts.select(ROW, **{to: texts[c] for c, to in names.items()})
+def _with_source(rejects: ibis.Table, number: int, staging: Staging) -> ibis.Table:
+    """Rejected rows of one source with its columns as text."""
+    texts, names = staging.text_rows(number)
     mine = rejects.filter(rejects[SRC] == number)
-    joined = mine.join(texts.rename(__source=ROW), mine[ROW] == _["__source"])
-    label = ibis.literal(staging.sources[number].label)
-    return joined.mutate(source_file=label, source_row=joined[ROW]).select(*told, PART, *names.values())
+    joined = mine.join(texts, mine[ROW] == texts.source_row)
+    told = {"source_file": ibis.literal(staging.sources[number].label), "source_row": joined.source_row}
+    told |= {name: joined[name] for name in ("column", "value", "reason")}
+    return joined.select(**told, **{n: joined[f"t{i}"] for i, n in enumerate(_apart(names, list(told)))})
+
+
+def _apart(names: list[str], taken: list[str]) -> list[str]:
+    """Source names that clash with none of ours and with each other, since DuckDB takes ID and id for the same."""
+    made, seen = [], {name.lower() for name in taken}
+    for name in names:
+        free = name if name.lower() not in seen else f"{name} (source)"
+        while free.lower() in seen:
+            free += "*"
+        seen.add(free.lower())
+        made.append(free)
+    return made
 
 
 def _write(rows: ibis.Table, name: str, book: Path, staging: Staging) -> int:
@@ -260,10 +268,6 @@ def _restore(out: Path) -> None:
 
 def _clear_stale(out: Path) -> None:
     """Remove what ingests killed more than a day ago left behind."""
-    for left in out.parent.glob(f".{_escaped(out.name)}.partial-*"):
+    for left in out.parent.glob(f".{literal_path(Path(out.name))}.partial-*"):
         if time.time() - left.stat().st_mtime > _STALE_SECONDS:
             shutil.rmtree(left, ignore_errors=True)
-
-
-def _escaped(name: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)

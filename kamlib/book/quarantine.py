@@ -10,9 +10,8 @@ from ibis import _
 from kamlib.book.accounting import Ledger
 from kamlib.book.likeness import list_values
 from kamlib.book.rows import alive
-from kamlib.book.sources import ROW
 from kamlib.book.specs import PartSpec
-from kamlib.book.staging import IDENTITY, NTH, PART, SRC, Staging
+from kamlib.book.staging import IDENTITY, NTH, PART, Staging
 from kamlib.book.tables import MODELS, TABLES
 
 _MOST_KNOWN = 20_000
@@ -57,7 +56,7 @@ class Quarantine:
     def _without_conflicts(self, rows: ibis.Table, doubtful: ibis.Table, key: list[str]) -> ibis.Table:
         conflict = doubtful.filter(doubtful["__kinds"] > 1)
         shown = _joined([conflict[k].cast("string").fill_null("") for k in key])
-        reason = "conflicts: " + conflict["__kinds"].cast("string") + " different rows have this key"
+        reason = "conflicts: " + conflict["__kinds"].cast("int64").cast("string") + " different rows have this key"
         return self._reject(rows, conflict, " + ".join(key), shown, reason)
 
     def _without_twins(self, rows: ibis.Table, doubtful: ibis.Table) -> ibis.Table:
@@ -137,6 +136,3 @@ def _joined(texts: list[ibis.StringValue]) -> ibis.StringValue:
     for text in texts[1:]:
         joined = joined + " / " + text
     return joined
-
-
-__all__ = ["IDENTICAL", "ROW", "SRC", "Quarantine", "reading_order"]

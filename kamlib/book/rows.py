@@ -9,6 +9,7 @@ from kamlib.book.accounting import Ledger
 from kamlib.book.cells import plain, text_of
 from kamlib.book.columns import Check, Typed, own_column, typed_column
 from kamlib.book.expressions import Evaluator
+from kamlib.book.formats import days_after
 from kamlib.book.grammar import is_expression
 from kamlib.book.likeness import list_values
 from kamlib.book.lookups import look_up
@@ -226,7 +227,7 @@ class PartReader:
         if not spec.until:
             return moved
         following = moved[spec.at].lead().over(ibis.window(group_by=list(spec.within), order_by=[spec.at]))
-        return moved.mutate(**{spec.until: (following - ibis.interval(days=1)).cast("date")})
+        return moved.mutate(**{spec.until: days_after(following, ibis.literal(-1))})
 
     def _reduced(self, before: ibis.Table, after: ibis.Table, rule: str) -> ibis.Table:
         """The smaller table, saved; what went is entered under the rule."""

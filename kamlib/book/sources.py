@@ -104,13 +104,18 @@ def read_file(path: Path, spec: FileSpec, staging: Path, number: int, connection
         return _read_parquet(path, number, connection)
     staged = staging / f"source{number}.parquet"
     names = _stage_csv(path, spec, staged) if kind == "csv" else _stage_excel(path, spec, staged)
-    return Source(path.name, kind, names, connection.read_parquet(str(staged), table_name=f"source{number}"))
+    return Source(path.name, kind, names, connection.read_parquet(literal_path(staged), table_name=f"source{number}"))
+
+
+def literal_path(path: Path) -> str:
+    """A path in which DuckDB finds no pattern: ``*``, ``?`` and ``[`` stand for themselves."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
 
 
 def _read_parquet(path: Path, number: int, connection: ibis.BaseBackend) -> Source:
     try:
         names = tuple(pq.ParquetFile(path).schema_arrow.names)
-        raw = connection.read_parquet(str(path), table_name=f"source{number}", file_row_number=True)
+        raw = connection.read_parquet(literal_path(path), table_name=f"source{number}", file_row_number=True)
     except (pa.ArrowInvalid, OSError, duckdb.Error) as error:
         reason = str(error).splitlines()[0]
         raise RequestError(
@@ -139,7 +144,7 @@ def read_database(spec: FileSpec, staging: Path, number: int, connection: ibis.B
     except Exception as error:  # drivers raise classes of their own; each may quote the URL
         reason = " ".join(places.mask(str(error)).split())[:300]
         raise RequestError(f"{label}: the database {spec.book!r} could not be read ({reason})") from None
-    return Source(label, "database", tuple(rows.columns), connection.read_parquet(str(staged)))
+    return Source(label, "database", tuple(rows.columns), connection.read_parquet(literal_path(staged)))
 
 
 def _write_batches(batches: pa.RecordBatchReader, staged: Path) -> None:
@@ -241,7 +246,8 @@ def _header(path: Path, spec: FileSpec, records: Iterator) -> tuple[str, ...]:
 def _ends_with_newline(path: Path) -> bool:
     with path.open("rb") as stream:
         stream.seek(-min(2, path.stat().st_size), io.SEEK_END)
-        return bool(set(stream.read()) & {0x0A, 0x0D})
+        end = stream.read()
+    return end[-1:] in (b"\n", b"\r") or end in (b"\n\0", b"\r\0")  # the latter in UTF-16
 
 
 def _describe_bad_byte(path: Path, codec: str) -> str:

@@ -10,7 +10,7 @@ import duckdb
 import ibis
 
 from kamlib.book.cells import Cell, as_text
-from kamlib.book.sources import BROKEN, ROW, Source, find_files, read_database, read_file
+from kamlib.book.sources import BROKEN, ROW, Source, find_files, literal_path, read_database, read_file
 from kamlib.book.specs import FileSpec, Formats
 from kamlib.errors import RequestError
 
@@ -96,7 +96,7 @@ class Staging:
             self.connection.to_parquet(table, str(path), compression="lz4")
         except duckdb.Error as error:
             raise RequestError(f"{what} could not be computed: {str(error).splitlines()[0]}") from None
-        return self.connection.read_parquet(str(path), table_name=f"step{self._saved}")
+        return self.connection.read_parquet(literal_path(path), table_name=f"step{self._saved}")
 
     def load(self, spec: FileSpec) -> Rows:
         """The rows of all files that a specification means; they must have the same columns."""
@@ -130,20 +130,20 @@ class Staging:
         self.sources[number] = read_database(spec, self.folder, number, self.connection)
         return {number: self.sources[number]}
 
-    def text_rows(self, number: int) -> ibis.Table:
-        """Every column of a source as text, under its own name, with the row number."""
+    def text_rows(self, number: int) -> tuple[ibis.Table, list[str]]:
+        """Every column of a source as text, ``t0, t1, …`` with the row number, and the names they go by."""
         source = self.sources[number]
-        names = _distinct(source.names, str.lower)  # DuckDB takes ID and id for the same
-        texts = {n or f"column {i + 1}": as_text(source.table[f"c{i}"]) for i, n in enumerate(names)}
-        return source.table.select(source.table[ROW], **texts)
+        names = [n or f"column {i + 1}" for i, n in enumerate(source.names)]
+        texts = {f"t{i}": as_text(source.table[f"c{i}"]) for i in range(len(names))}
+        return source.table.select(source_row=source.table[ROW], **texts), names
 
 
-def _distinct(names: tuple[str, ...], key=str) -> list[str]:
+def _distinct(names: tuple[str, ...]) -> list[str]:
     """Names made different where they repeat: ``id (2)``."""
     seen: dict[str, int] = {}
     made = []
     for name in names:
-        seen[key(name)] = count = seen.get(key(name), 0) + 1
+        seen[name] = count = seen.get(name, 0) + 1
         made.append(name if count == 1 or not name else f"{name} ({count})")
     return made
 

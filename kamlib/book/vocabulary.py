@@ -11,9 +11,9 @@ from datetime import date
 from functools import reduce
 
 import ibis
-import ibis.expr.datatypes as dt
 
 from kamlib.book.cells import Cell, plain, text_of
+from kamlib.book.formats import days_after, months_after
 from kamlib.errors import RequestError
 
 _MAX_PAD = 100
@@ -70,11 +70,11 @@ def _iso(text: str) -> ibis.DateValue:
 
 
 def _add_days(run, value, days):
-    return (run.day(value) + _whole(run, days).as_interval("D")).cast(dt.date)
+    return days_after(run.day(value), _whole(run, days))
 
 
 def _add_months(run, value, months):
-    return (run.day(value) + _whole(run, months).as_interval("M")).cast(dt.date)
+    return months_after(run.day(value), _whole(run, months))
 
 
 def _whole(run, value):
