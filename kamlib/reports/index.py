@@ -5,26 +5,69 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
+
+from kamlib.book.periods import Period
 from kamlib.reports import folder
 from kamlib.reports.page import frame
 
+HEADLINES = 4
+_ACCOUNT_COLUMNS = ("name", "class", "segment", "decision", "action")
+
 
 def write_index(where: Path, book: str, period: str, as_of: str, failed: list) -> None:
-    """The index of a period: every published report with its headline findings, and what was not published."""
-    entries = [_entry(report, where) for report in folder.published(where)]
+    """The index of a period: every published report with its headlines and what they were a period ago, a search
+    over accounts, and what was not published."""
+    before = where.parent / Period.parse(period).previous().label
+    reports = folder.published(where)
+    single = [_entry(report, where, before) for report in reports if report.parent == where]
+    fanned = [_entry(report, where, before) for report in reports if report.parent != where]
     page = frame(
-        "index.html.j2", book=book, period=period, as_of=as_of, reports=entries,
+        "index.html.j2",
+        book=book,
+        period=period,
+        as_of=as_of,
+        reports=single,
+        fanned=fanned,
+        accounts=_accounts(reports, where),
         failed=[{"name": f.name, "key": f.key, "why": f.why} for f in failed],
-    )  # fmt: skip
+    )
     folder.write_text(where / "index.html", page)
 
 
-def _entry(report: Path, where: Path) -> dict:
+def _entry(report: Path, where: Path, before: Path) -> dict:
     manifest = folder.read_manifest(report)
-    findings = json.loads((report / "findings.json").read_text(encoding="utf-8"))
     title = f"{manifest['title']}: {manifest['key']}" if manifest["key"] else manifest["title"]
     href = "/".join([*report.relative_to(where).parts, "report.html"])
-    return {"title": title, "href": href, "findings": findings[:4]}
+    earlier = {found["id"]: found for found in _findings(before / report.relative_to(where))}
+    findings = [{**found, "before": earlier.get(found["id"])} for found in _findings(report)[:HEADLINES]]
+    return {"title": title, "key": manifest["key"], "href": href, "findings": findings}
+
+
+def _findings(report: Path) -> list[dict]:
+    path = report / "findings.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+
+
+def _accounts(reports: list[Path], where: Path) -> list[dict]:
+    """Every account that a report shows, with what the reports say of it and where it has a page of its own."""
+    seen: dict[str, dict] = {}
+    pages = {folder.read_manifest(report)["key"]: report for report in reports if report.parent != where}
+    for path in (report / "tables" / "accounts.parquet" for report in reports if report.parent == where):
+        if not path.is_file():
+            continue
+        shown = pd.read_parquet(path)
+        if "account_id" not in shown:
+            continue
+        columns = [column for column in _ACCOUNT_COLUMNS if column in shown]
+        for row in shown[["account_id", *columns]].astype(object).where(lambda f: f.notna(), "").to_dict("records"):
+            known = seen.setdefault(str(row["account_id"]), dict.fromkeys(_ACCOUNT_COLUMNS, ""))
+            known.update({name: str(row[name]) for name in columns if str(row[name])})
+    links = {key: "/".join([*report.relative_to(where).parts, "report.html"]) for key, report in pages.items()}
+    return [
+        {"account_id": key, **known, "href": links.get(folder.safe_name(key), "")}
+        for key, known in sorted(seen.items())
+    ]
 
 
 def write_periods(book_folder: Path, book: str) -> None:

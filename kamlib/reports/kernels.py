@@ -153,7 +153,11 @@ def _provisioner():
             if not can_fork():
                 warnings.warn("this system cannot fork; kernels start cold", RuntimeWarning, stacklevel=2)
                 return await super().launch_kernel(cmd, **kwargs)
-            nursery = Nursery.get()
+            try:
+                nursery = Nursery.get()
+            except (OSError, RuntimeError) as reason:
+                warnings.warn(f"kernels start cold: {reason}", RuntimeWarning, stacklevel=2)
+                return await super().launch_kernel(cmd, **kwargs)
             self.process = ForkedKernel(nursery, cmd[cmd.index("-f") :], dict(kwargs["env"]), kwargs.get("cwd"))
             self.pid = self.pgid = self.process.pid
             return self.connection_info
@@ -166,7 +170,10 @@ def serve(address: str) -> None:
     """Be a nursery: import, listen, fork a kernel for each that is asked for, end when the starter ends."""
     os.environ["JPY_PARENT_PID"] = str(os.getpid())  # read once, when ipykernel is imported
     for name in PRELOADED:
-        importlib.import_module(name)
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # the report that needs it will fail and say so; the others must not
+            print(f"kam: {name} could not be imported ahead: {error}", file=sys.stderr)
     children: dict[int, int | None] = {}
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(f"{address}-")
