@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
@@ -61,6 +61,7 @@ def test_a_later_recency_that_pays_is_found_behind_one_that_does_not():
     assert RecencyChain(p=(0.0, 0.9), margin=100, cost=5, discount=0.1).best_stop().stop_after == 2
 
 
+@settings(deadline=None)
 @given(p=probabilities, margin=st.floats(0, 1e4), cost=st.floats(0, 1e3), discount=st.floats(0.01, 2))
 def test_no_stopping_rule_beats_the_best(p, margin, cost, discount):
     chain = RecencyChain(p, margin, cost, discount)
@@ -68,12 +69,14 @@ def test_no_stopping_rule_beats_the_best(p, margin, cost, discount):
     assert chain.best_stop().value >= max([margin, *others]) - 1e-9 * max(margin, 1)
 
 
+@settings(deadline=None)
 @given(p=probabilities, discount=st.floats(0.05, 2))
 def test_many_periods_approach_the_value_without_end(p, discount):
     chain = RecencyChain(p, margin=40, cost=4, discount=discount)
     np.testing.assert_allclose(chain.value(periods=800), chain.value(), rtol=1e-9, atol=1e-9)
 
 
+@settings(deadline=None)
 @given(p=probabilities)
 def test_rows_of_the_recency_chain_sum_to_one(p):
     np.testing.assert_allclose(RecencyChain(p, 40, 4, 0.2).transition.sum(axis=1), 1)
@@ -137,6 +140,7 @@ def test_equity_of_the_book_is_the_discounted_projected_revenue():
     assert BRANDS.value(revenue, periods=10, discount=0.1) @ counts == pytest.approx(discounted)
 
 
+@settings(deadline=None)
 @given(start=arrays(float, 2, elements=st.floats(0, 1e6)), periods=st.integers(0, 30))
 def test_projection_conserves_totals(start, periods):
     totals = BRANDS.project(start, periods).sum(axis=1)
@@ -220,6 +224,7 @@ def test_an_interval_is_given_for_certain_rows_too():
     assert sure[["probability", "low", "high"]].loc["A"].tolist() == [0, 0, 0]
 
 
+@settings(deadline=None)
 @given(pairs=labels)
 def test_rows_sum_to_one_and_stand_inside_their_intervals(pairs):
     chain = fitted(pairs)
@@ -228,12 +233,14 @@ def test_rows_sum_to_one_and_stand_inside_their_intervals(pairs):
     assert chain.counts.to_numpy().sum() == len(pairs)
 
 
+@settings(deadline=None)
 @given(pairs=labels, seed=st.integers(0, 99))
 def test_the_order_of_the_accounts_changes_nothing(pairs, seed):
     shuffled = [pairs[i] for i in np.random.default_rng(seed).permutation(len(pairs))]
     pd.testing.assert_frame_equal(fitted(shuffled).transition, fitted(pairs).transition)
 
 
+@settings(deadline=None)
 @given(pairs=labels, periods=st.integers(0, 12), more=st.floats(0, 1e4), segment=st.sampled_from("ABC"))
 def test_value_never_falls_when_a_segment_earns_more(pairs, periods, more, segment):
     chain, revenue = fitted(pairs), pd.Series({"A": 100.0, "B": 20.0, "C": 1.0})
@@ -241,6 +248,7 @@ def test_value_never_falls_when_a_segment_earns_more(pairs, periods, more, segme
     assert (chain.value(raised, periods, 0.1) >= chain.value(revenue, periods, 0.1) - 1e-9).all()
 
 
+@settings(deadline=None)
 @given(pairs=labels, k=st.floats(0.1, 1e3))
 def test_money_times_k_scales_equity_by_k(pairs, k):
     chain, revenue = fitted(pairs), np.array([100.0, 20.0, 1.0])

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from scipy.sparse.csgraph import connected_components
-from scipy.special import xlogy
 
 from kamlib.errors import RequestError
+from kamlib.studies.homogeneity import Homogeneity, compare
 
 
 class StoppingRule(NamedTuple):
@@ -107,22 +107,6 @@ class RecencyChain:
         if not 1 <= recency <= len(self.p):
             raise RequestError(f"recency is {recency}; this chain has recency 1 to {len(self.p)}.")
         return RecencyChain(self.p[:recency], self.margin, self.cost, self.discount)
-
-
-@dataclass(frozen=True, eq=False)
-class Homogeneity:
-    """Do several periods share one transition matrix? ``by_state`` has the figures per starting segment.
-
-    ``p_value`` is asymptotic. ``p_value_simulated`` reshuffles the periods within each starting segment: read
-    it when ``sparse_share``, the share of cells with fewer than five accounts expected, is not small.
-    """
-
-    statistic: float
-    dof: int
-    p_value: float
-    p_value_simulated: float
-    sparse_share: float
-    by_state: pd.DataFrame
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,33 +216,12 @@ class SegmentChain:
     def homogeneity(self, *others: "SegmentChain", draws: int = 2000, seed: int = 0) -> Homogeneity:
         """Likelihood-ratio test that this chain and the others, one per period, share one matrix.
 
-        A segment is tested over the periods that have accounts in it and the ends ever reached from it:
-        dof = Σ over segments of (periods − 1) × (ends − 1). ``draws`` tables give the simulated p-value.
-
-        Source: Anderson & Goodman (1957); Bickenbach & Bode (2003) for the empty rows.
+        ``draws`` reshuffled sets of tables give the simulated p-value, which holds for few accounts too.
         """
-        tables = _tables_by_state((self, *others))
-        rng, simulated = np.random.default_rng(seed), np.zeros(draws)
-        rows, expected = [], []
-        for state, table in tables.items():
-            rows.append((state, float(_likelihood_ratio(table)), (len(table) - 1) * (table.shape[1] - 1)))
-            margins = stats.random_table(table.sum(axis=1), table.sum(axis=0))
-            if table.shape[1] > 1:  # with one end there is one table; scipy 1.17 draws negative cells for it
-                simulated += _likelihood_ratio(margins.rvs(size=draws, random_state=rng))
-            expected.append(margins.mean().ravel())
-        by_state = pd.DataFrame(rows, columns=["before", "statistic", "dof"]).set_index("before")
-        by_state["p_value"] = _chi2_tail(by_state["statistic"], by_state["dof"])
-        statistic, dof = float(by_state["statistic"].sum()), int(by_state["dof"].sum())
-        # Rounding must not make a table equal to the observed one look less extreme.
-        as_extreme = np.count_nonzero(simulated >= statistic - 1e-9 * max(statistic, 1))
-        return Homogeneity(
-            statistic=statistic,
-            dof=dof,
-            p_value=float(_chi2_tail(statistic, dof)),
-            p_value_simulated=(1 + as_extreme) / (1 + draws),
-            sparse_share=float(np.mean(np.concatenate(expected) < 5)),
-            by_state=by_state,
-        )
+        chains = (self, *others)
+        if len(chains) < 2 or any(chain.counts is None for chain in chains):
+            raise RequestError("Homogeneity compares two or more chains, each fitted to the labels of a period.")
+        return compare([chain.counts for chain in chains], draws=draws, seed=seed)
 
     def project(self, counts, periods: int) -> pd.DataFrame:
         """(periods + 1, K) frame of accounts per segment; row 0 is the start, and totals are conserved.
@@ -409,32 +372,3 @@ def _intervals(counts: pd.DataFrame, posterior: pd.DataFrame, level: float) -> p
     low, high = (probability.where(~is_open, beta.ppf((1 + side * level) / 2)) for side in (-1, 1))
     columns = {"count": counts.to_numpy().ravel(), "probability": probability, "low": low, "high": high}
     return pd.DataFrame(columns).reset_index()
-
-
-def _tables_by_state(chains: Sequence[SegmentChain]) -> dict[Hashable, np.ndarray]:
-    """(periods, ends) accounts of each segment with accounts in two periods; no empty row or column."""
-    if len(chains) < 2 or any(chain.counts is None for chain in chains):
-        raise RequestError("Homogeneity compares two or more chains, each fitted to the labels of a period.")
-    states = list(dict.fromkeys(state for chain in chains for state in chain.states))
-    frames = [chain.counts.reindex(index=states, columns=states, fill_value=0) for chain in chains]
-    tables = {}
-    for state in states:
-        table = np.stack([frame.loc[state].to_numpy() for frame in frames])
-        table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
-        if len(table) > 1:
-            tables[state] = table
-    if not tables:
-        raise RequestError("No segment has accounts at the start of two periods; there is nothing to compare.")
-    return tables
-
-
-def _likelihood_ratio(tables: np.ndarray) -> np.ndarray:
-    """2 Σ n log(n / expected) of (…, periods, ends) tables."""
-    rows, columns, total = tables.sum(axis=-1), tables.sum(axis=-2), tables.sum(axis=(-2, -1))
-    margins = xlogy(rows, rows).sum(axis=-1) + xlogy(columns, columns).sum(axis=-1) - xlogy(total, total)
-    return np.maximum(2 * (xlogy(tables, tables).sum(axis=(-2, -1)) - margins), 0)
-
-
-def _chi2_tail(statistic, dof) -> np.ndarray:
-    """P(χ² ≥ statistic); with no degree of freedom nothing could have differed, so 1."""
-    return np.where(np.asarray(dof) == 0, 1.0, stats.chi2.sf(statistic, np.maximum(dof, 1)))
