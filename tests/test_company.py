@@ -104,7 +104,11 @@ def test_every_category_has_ten_products_from_cheap_to_dear_sold_above_cost():
 
 
 def test_carry_over_keeps_a_share_of_each_month():
-    assert law.carry_over(np.array([1.0, 0, 0, 2]), 0.5) == pytest.approx([1, 0.5, 0.25, 2.125])
+    assert law.carry_over(np.array([4.0, 0, 0, 8]), 0.5) == pytest.approx([2, 1, 0.5, 4.25])
+
+
+def test_carried_visits_of_an_even_cadence_are_the_cadence():
+    assert law.carry_over(np.full((2, 6), 3.0), 0.45, before=np.array([3.0, 3.0])) == pytest.approx(np.full((2, 6), 3))
 
 
 @given(st.lists(st.integers(0, 9), min_size=2, max_size=24), st.integers(1, 5))

@@ -245,7 +245,8 @@ def account_months(place: Path) -> pd.DataFrame:
     made = visits[visits.channel == "visit"]
     made = made.groupby(["account_id", made.visit_date.dt.to_period("M")]).size().reindex(cells, fill_value=0)
     sold = orders.groupby(["account_id", orders.order_date.dt.to_period("M")]).revenue.sum()
-    stock = carry_over(made.unstack().to_numpy(), Process().carry_over)
+    made_by_month = made.unstack()
+    stock = carry_over(made_by_month.to_numpy(), Process().carry_over, before=made_by_month.mean(axis=1).to_numpy())
     panel = pd.DataFrame({"revenue": sold.reindex(cells, fill_value=0).clip(lower=0)}).sort_index()
     panel["log_visits"] = np.log1p(pd.DataFrame(stock, made.unstack().index, months).stack()).to_numpy()
     panel = panel.reset_index()

@@ -60,8 +60,8 @@ def run_course(world: World, people: Population, streams: Streams) -> Course:
     """Live through all months with a block of accounts."""
     process, months = world.process, world.calendar.months
     shock = law.shocks(process, streams.of("shocks"), len(people), months)
-    visits, executive = _visits(world, people, shock, streams)
-    carried = law.carry_over(visits, process.carry_over)
+    visits, executive, planned = _visits(world, people, shock, streams)
+    carried = law.carry_over(visits, process.carry_over, np.where(people.opened < 0, planned, 0.0))
     visit_effect = law.visit_response(carried, people.elasticity[:, None])
     promoted, category = _promotions(world, people, streams.of("promotions"))
     contracts = draw_contracts(world, people, streams.of("contracts"))
@@ -116,7 +116,7 @@ def _visits(world: World, people: Population, shock: np.ndarray, streams: Stream
     known = np.arange(world.calendar.months) > month_of(world, people.opened)[:, None]
     visits = visits * (known | (people.opened < 0)[:, None])
     share = process.by_class("executive_share", people.klass)[:, None]
-    return visits, rng.binomial(visits, share)
+    return visits, rng.binomial(visits, share), plan
 
 
 def _promotions(world: World, people: Population, rng: np.random.Generator):

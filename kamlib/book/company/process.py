@@ -6,12 +6,14 @@ were nobody to visit it, the revenue expected of account *i* in month *t* is::
     log E[revenue]_it = log b_i + season_g(i),t + elasticity_c(i) * log(1 + S_it) + u_it
                         + uplift * P_it - dip * P_i,t-1 + log(1 - depth_i) * [t >= defection_i]
                         + growth_i * months_grown_it + log(1 - lost to stock-outs_it)
-    S_it = v_it + carry_over * S_i,t-1,    S_i,-1 = 0
+    S_it = (1 - carry_over) * v_it + carry_over * S_i,t-1
 
-*v* is the number of face-to-face visits (channel ``visit``; calls, mails, video and events do nothing), *S* what
-is left of them, *c* the account's class, *u* a demand shock that nobody sees (first-order autoregressive), *P*
-whether a promotion runs. So a Poisson regression of monthly revenue on log(1 + S) with account and month effects
-recovers the elasticities whenever visits do not follow *u*.
+*v* is the number of face-to-face visits (channel ``visit``; calls, mails, video and events do nothing), *S* their
+geometrically weighted mean, in visits a month; before the window it stood at what the manager planned, and at zero
+for an account entered since. *c* is the account's class, *u* a demand shock that nobody sees (first-order
+autoregressive), *P* whether a promotion runs. So a Poisson regression of monthly revenue on log(1 + S) with account
+and month effects recovers the elasticities whenever visits do not follow *u*. A lasting change of visits changes
+revenue by elasticity * S / (1 + S) in proportion, the share 1 - carry_over of it in the first month.
 
 ``rate_share`` of that log goes into how often the account orders, the rest into how much each order is worth.
 Orders are a renewal process with gamma gaps (shape *k*, mean one) in operational time, that is, in accumulated
@@ -63,12 +65,12 @@ class Process:
     carry_over: float = 0.45
     mean_visits: float = 1.6
     visit_limits: tuple[float, ...] = (0.15, 9.0)
-    visit_unevenness: float = 0.5
+    visit_unevenness: float = 0.7
     executive_share: tuple[float, ...] = (0.16, 0.07, 0.02)
     level_slope: float = 0.6
     response_slope: float = 0.45
-    trend_slope: float = 1.1
-    trend_sight: float = 0.9
+    trend_slope: float = 1.2
+    trend_sight: float = 0.95
     # Demand shocks.
     shock_spread: float = 0.25
     shock_persistence: float = 0.7
@@ -127,23 +129,25 @@ class Process:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
 
-def carry_over(visits: np.ndarray, share: float) -> np.ndarray:
-    """What is left of visits, month by month along the last axis: S_t = v_t + share * S_t-1, from nothing.
+def carry_over(visits: np.ndarray, share: float, before=0.0) -> np.ndarray:
+    """Weighted mean of present and past visits along the last axis: S_t = (1 - share) * v_t + share * S_t-1.
+
+    ``before`` is where it stood before the first month, a number or one for each account.
 
     Examples
     --------
     >>> carry_over(np.array([2.0, 0.0, 1.0]), 0.5)
-    array([2. , 1. , 1.5])
+    array([1.  , 0.5 , 0.75])
     """
-    stock = np.array(visits, dtype=float)
-    for month in range(1, stock.shape[-1]):
-        stock[..., month] += share * stock[..., month - 1]
-    return stock
+    mean = (1 - share) * np.asarray(visits, dtype=float)
+    for month in range(mean.shape[-1]):
+        mean[..., month] += share * (mean[..., month - 1] if month else before)
+    return mean
 
 
-def visit_response(stock, elasticity):
-    """Log points of revenue that visits bring: elasticity * log(1 + stock)."""
-    return elasticity * np.log1p(stock)
+def visit_response(carried, elasticity):
+    """Log points of revenue that visits bring: elasticity * log(1 + carried), with :func:`carry_over` visits."""
+    return elasticity * np.log1p(carried)
 
 
 def promotion_response(process: Process, runs: np.ndarray) -> np.ndarray:

@@ -116,7 +116,8 @@ def process_truth(world: World, seed: int, accounts: int) -> dict:
         "targeting": world.regime,
         "lines_per_order": world.lines_per_order,
         "visit_form": "log E[revenue] = account + season + elasticity * log(1 + S) + shock; "
-        "S = visits this month + carry_over * S last month, 0 before the first month; "
+        "S = (1 - carry_over) * visits this month + carry_over * S last month; before the window S stood at the visits "
+        "planned, at 0 for accounts entered since; "
         "visits are those of channel 'visit', each counting one whoever went",
         "symposium_effect": 0.0,
         "crisis": {
