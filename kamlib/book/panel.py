@@ -93,9 +93,7 @@ def _complete_months(book: Book, first, last) -> tuple[int, int]:
     if wanted[1] > complete:
         raise RequestError(f"the month of {last} is not complete on {end}; ask for an earlier last month")
     if wanted[0] > wanted[1]:
-        raise RequestError(
-            f"the month of {first} comes after the last month, which ends before {end + timedelta(days=1)}"
-        )
+        raise RequestError(f"no month lies between {first} and {last or 'the last complete one'}; swap or widen them")
     return wanted
 
 
