@@ -34,7 +34,7 @@ def main() -> None:
 @main.command()
 @click.option("--out", default="data/sample", show_default=True, type=click.Path(path_type=Path), help="Folder.")
 @click.option("--accounts", default=300, show_default=True, type=click.IntRange(min=1), help="How many accounts.")
-@click.option("--months", default=36, show_default=True, type=click.IntRange(min=1), help="Months of history.")
+@click.option("--months", default=36, show_default=True, type=click.IntRange(min=6), help="Months of history.")
 @click.option("--seed", default=20260930, show_default=True, help="Same seed, same bytes.")
 def sample(out: Path, accounts: int, months: int, seed: int) -> None:
     """Write the sample company; its truth goes to truth/ beside its tables."""
