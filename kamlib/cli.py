@@ -74,6 +74,18 @@ def check(book: str) -> None:
 
 
 @main.command()
+@click.argument("book")
+@click.argument("folder", type=click.Path(path_type=Path))
+def backup(book: str, folder: Path) -> None:
+    """Copy a book to FOLDER/<book>-<date> and verify the copy, which is itself a book."""
+    from kamlib.book.backup import backup as run_backup
+
+    made = run_backup(book, folder)
+    click.echo(f"{len(made.rows)} tables, {sum(made.rows.values()):,} rows, verified ({made.fingerprint[:12]})")
+    click.echo(str(made.path))
+
+
+@main.command()
 @click.argument("reports", nargs=-1, required=True)
 @click.option("--book", "place", required=True, help="Folder, .duckdb file, or a name in books.yml.")
 @click.option("--period", required=True, help="2026-Q3, 2026-09, 2026, 2026-H1, 2026-W40, or last.")

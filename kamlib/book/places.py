@@ -212,16 +212,17 @@ def fingerprint(place: Place) -> str:
                 digest.update(hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).digest())
     if not place.files:
         for name, table in sorted(place.sources.items()):
-            digest.update(f"{name}{_tally(table)}".encode())
+            digest.update(f"{name}{tally(table)}".encode())
     digest.update(repr(sorted(place.settings.items(), key=str)).encode())
     return digest.hexdigest()
 
 
-def _tally(table: ibis.Table) -> list:
+def tally(table: ibis.Table) -> dict:
+    """Rows of a table, the sum of each numeric column and the largest value of each other one."""
     sums = {
         # Summed as decimals, which add up to the same in whatever order the engine takes them.
         column: table[column].cast("decimal(38, 9)").sum() if dtype.is_numeric() else table[column].max()
         for column, dtype in table.schema().items()
         if dtype.is_numeric() or dtype.is_temporal() or dtype.is_string()
     }
-    return table.aggregate(row_count=table.count(), **sums).to_pyarrow().to_pylist()
+    return table.aggregate(row_count=table.count(), **sums).to_pyarrow().to_pylist()[0]
