@@ -20,7 +20,16 @@ MARKDOWN = [
     "[x](javascript:window.hit=1)", "![x](//evil.test/a.png)", "# heading", "**bold**", "`code`", "| a | b |", "> quote", "---",
     "[a]: //evil.test", "<//evil.test>", "```\ncode\n```", "1. one", "- [ ] task", "![](x onerror=window.hit=1)", "[x](data:text/html,<script>window.hit=1</script>)",
 ]  # fmt: skip
-LATEX = ["$x^2$", "$$\\int$$", "\\(x\\)", "\\[x\\]", "\\href{javascript:window.hit=1}{x}", "$\\mathrm{x}$ and $", "\\input{/etc/passwd}", "$\\frac{$"]
+LATEX = [
+    "$x^2$",
+    "$$\\int$$",
+    "\\(x\\)",
+    "\\[x\\]",
+    "\\href{javascript:window.hit=1}{x}",
+    "$\\mathrm{x}$ and $",
+    "\\input{/etc/passwd}",
+    "$\\frac{$",
+]
 FORMULAS = [
     "=1+1", "=cmd|'/C calc'!A0", "+1+1", "-1+1", "@SUM(1)", "=HYPERLINK(\"http://evil.test\")", "\t=1+1", "\r=1+1", "=IMPORTXML(\"//evil.test\")",
     "=DDE(\"cmd\")", "+cmd|' /C calc'!A0", "=@A1", "-2+3+cmd|' /C calc'!D2", "@A1",

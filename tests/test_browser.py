@@ -15,9 +15,7 @@ from toy_notebooks import write_notebook
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="Chromium is not installed here; on Debian: apt-get install chromium"
-    ),
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed here; on Debian: apt-get install chromium"),
 ]
 CELLS = [
     "publish.begin()\nbook = open_book(place, as_of=as_of, scope=scope)\nnames = book.frame('accounts')",
@@ -51,9 +49,7 @@ def hostile(tmp_path_factory) -> Path:
     names = [text.replace("\x00", "\ufffd") for text in PAYLOADS]
     more = pd.DataFrame({"account_id": [f"X{i}" for i in range(len(names))], "name": names, "region": names})
     frames["accounts"] = pd.concat([frames["accounts"], more], ignore_index=True)
-    place = write_folder(
-        frames, home / "book", {"name": "<script>window.hit=1</script>", "currency": "<b>TWD</b>"}
-    )
+    place = write_folder(frames, home / "book", {"name": "<script>window.hit=1</script>", "currency": "<b>TWD</b>"})
     path = write_notebook(home / "hostile.ipynb", CELLS)
     summary = render(Request((str(path),), str(place), "2026-Q3", out=home / "out"))
     assert not summary.failed, summary.failed
@@ -113,9 +109,7 @@ def plain(tmp_path_factory) -> Path:
             "name": [f"Firm {i} 股份有限公司 " * 4 for i in range(count)],
         }
     )
-    frames["accounts"] = pd.concat(
-        [frames["accounts"], more.assign(annual_potential=range(count))], ignore_index=True
-    )
+    frames["accounts"] = pd.concat([frames["accounts"], more.assign(annual_potential=range(count))], ignore_index=True)
     place = write_folder(frames, home / "book")
     path = write_notebook(home / "plain.ipynb", CELLS[:4] + CELLS[4:5])
     return render(Request((str(path),), str(place), "2026-Q3", out=home / "out")).folder

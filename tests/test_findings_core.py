@@ -55,9 +55,7 @@ def test_a_sentence_is_filled_with_named_values():
 def test_a_missing_value_and_a_misspelt_key_are_errors():
     with pytest.raises(RequestError, match="the sentence 'findings.too_few_accounts' needs needed"):
         sentences.say("findings.too_few_accounts", n=1)
-    with pytest.raises(
-        RequestError, match=r"no sentence 'findings.too_few'; did you mean 'findings.too_few_events'\?"
-    ):
+    with pytest.raises(RequestError, match=r"no sentence 'findings.too_few'; did you mean 'findings.too_few_events'\?"):
         sentences.say("findings.too_few", n=1)
 
 

@@ -91,9 +91,7 @@ def _notebook(folder, *cells):
 
 @pytest.mark.parametrize("cells", [(), (CELL, CELL)])
 def test_a_notebook_has_exactly_one_cell_of_parameters(tmp_path, cells):
-    with pytest.raises(
-        RequestError, match=f"has {len(cells)} cells tagged 'parameters'; it must have exactly one"
-    ):
+    with pytest.raises(RequestError, match=f"has {len(cells)} cells tagged 'parameters'; it must have exactly one"):
         read_contract(_notebook(tmp_path, *cells))
 
 

@@ -1,4 +1,4 @@
-"""The data contract: every table of a book of business, its columns, units, keys and dates, as pandera models for Ibis.
+"""The data contract: tables, columns, units, keys and dates of a book of business, as pandera models for Ibis.
 
 A model's ``Config.metadata`` tells the store how to read the table as of a date:
 
@@ -24,9 +24,7 @@ import pandera.ibis as pa
 from kamlib.errors import RequestError
 
 
-def column(
-    meaning: str, unit: str = "", optional: bool = False, personal: bool = False, refers: str = "", **checks
-):
+def column(meaning: str, unit: str = "", optional: bool = False, personal: bool = False, refers: str = "", **checks):
     """A column of the contract; ``refers`` names the table whose key it must be found in."""
     note = {"unit": unit, "personal": personal, "refers": refers}
     return pa.Field(nullable=optional, description=meaning, metadata=note, **checks)
@@ -44,9 +42,7 @@ class Accounts(pa.DataFrameModel):
     industry: str = column("industry", optional=True)
     region: str = column("sales region", optional=True)
     manager_id: str = column("account manager today", optional=True, refers="managers")
-    lifecycle: str = column(
-        "how far the relationship is", optional=True, isin=["lead", "opportunity", "customer"]
-    )
+    lifecycle: str = column("how far the relationship is", optional=True, isin=["lead", "opportunity", "customer"])
     opened_on: dt.Date = column("day the account was opened", optional=True)
     annual_potential: float = column(
         "what the account spends on what we sell, from anyone", MONEY_A_YEAR, optional=True, ge=0
@@ -188,9 +184,7 @@ class Surveys(pa.DataFrameModel):
     account_id: str = column("account", refers="accounts")
     surveyed_on: dt.Date = column("day of the answer")
     satisfaction: float = column("satisfaction with us", "0 to 10", optional=True, ge=0, le=10)
-    manager_score: float = column(
-        "satisfaction with the account manager", "0 to 10", optional=True, ge=0, le=10
-    )
+    manager_score: float = column("satisfaction with the account manager", "0 to 10", optional=True, ge=0, le=10)
     wallet_share: float = column("our share of what it spends", "0 to 1", optional=True, ge=0, le=1)
     main_competitor: str = column("strongest other supplier", optional=True)
 
@@ -279,12 +273,8 @@ class Opportunities(pa.DataFrameModel):
 class Targets(pa.DataFrameModel):
     """Sales targets of an account or of a manager for a period."""
 
-    account_id: str = column(
-        "account; missing where the target is a manager's", optional=True, refers="accounts"
-    )
-    manager_id: str = column(
-        "manager; missing where the target is an account's", optional=True, refers="managers"
-    )
+    account_id: str = column("account; missing where the target is a manager's", optional=True, refers="accounts")
+    manager_id: str = column("manager; missing where the target is an account's", optional=True, refers="managers")
     period: str = column("2026, 2026-H1, 2026-Q3, 2026-09 or 2026-W40")
     revenue: float = column("revenue aimed at", MONEY, ge=0)
 
@@ -445,7 +435,5 @@ def contract(name: str) -> Table:
     ('order_id', 'line_no')
     """
     if name not in TABLES:
-        raise RequestError(
-            f"no table {name!r} in the contract; its {len(TABLES)} tables are {', '.join(TABLES)}"
-        )
+        raise RequestError(f"no table {name!r} in the contract; its {len(TABLES)} tables are {', '.join(TABLES)}")
     return TABLES[name]
