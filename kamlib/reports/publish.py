@@ -19,9 +19,11 @@ import pandas as pd
 import yaml
 from IPython.display import display
 
+from kamlib.book.periods import day
 from kamlib.errors import RequestError
-from kamlib.reports import sentences
+from kamlib.reports import due_dates, sentences
 from kamlib.reports.finding import Finding
+from kamlib.reports.folder import safe_name
 
 FINDING = "application/vnd.kamlib.finding+json"
 TABLE = "application/vnd.kamlib.table+json"
@@ -170,6 +172,35 @@ def write_table(name: str, frame: pd.DataFrame) -> None:
     flat = frame.reset_index(drop=frame.index.name is None)
     flat.to_parquet(folder / "tables" / f"{name}.parquet", index=False)
     harmless(flat).to_csv(folder / "tables" / f"{name}.csv", index=False, encoding="utf-8-sig")
+
+
+def calendar(name: str, frame: pd.DataFrame, as_of, by: str = "") -> None:
+    """Write due dates to ``calendars/<name>.ics`` of the report, and say so.
+
+    Parameters
+    ----------
+    name
+        File name, letters, digits, ``_`` and ``-``.
+    frame
+        Columns key, due_on, summary, description; see :func:`kamlib.reports.due_dates.calendar`. Without rows
+        nothing is written, since a calendar must hold something.
+    as_of
+        Day the dates were read as of.
+    by
+        A column, such as ``manager_id``, each value of which gets a file of its own: ``<name>-<value>.ics``.
+    """
+    if not re.fullmatch(r"[a-z0-9_\-]+", name):
+        raise RequestError(f"{name!r} cannot name a calendar; use small letters, digits, - and _")
+    parts = list(frame.dropna(subset=by).groupby(by)) if by else [("", frame)]
+    parts = [(str(value), part) for value, part in parts if len(part)]
+    files = {f"{name}-{safe_name(value)}" if value else name: (value, part) for value, part in parts}
+    if folder := output_folder():
+        (folder / "calendars").mkdir(exist_ok=True)
+        for file, (value, part) in files.items():
+            text = due_dates.calendar(part, f"{name} {value}".strip(), day(as_of))
+            (folder / "calendars" / f"{file}.ics").write_bytes(text.encode())
+    branch = "calendar_none" if not files else "calendar" if len(files) == 1 else "calendars"
+    sentence(f"page.{branch}", n=sum(len(part) for _, part in parts), files=len(files), first=next(iter(files), ""))
 
 
 def harmless(frame: pd.DataFrame) -> pd.DataFrame:
