@@ -51,7 +51,7 @@ def test_adventureworks_revenue_is_as_concentrated_as_published(bicycles):
     orders = bicycles.orders
     revenue = orders.groupby("account_id").revenue.sum().sort_values(ascending=False)
     assert (revenue.index[0], round(revenue.iloc[0], 2)) == ("697", 877_107.19)
-    # A fifth of the 635 resellers that bought; of all 701, the top 140 have 69.9 %.
+    # A fifth of the 635 resellers that bought; a fifth of all 701 has 70.3 %.
     assert round(100 * revenue.iloc[: round(0.2 * len(revenue))].sum() / revenue.sum(), 3) == 66.712
 
 
