@@ -10,6 +10,7 @@ import pandas as pd
 
 from kamlib.studies.labels import Silence, standing
 from kamlib.studies.logit import Logit
+from kamlib.studies.scoring import lift
 from kamlib.studies.timelines import Sales
 
 HISTORY_DAYS = (30, 90)
@@ -143,6 +144,33 @@ def run(candidates: Sequence[Candidate], live: Slice, slices: Sequence[Slice], t
         said.append(pd.Series(np.concatenate(asked) if asked else [], name=candidate.name, dtype=float))
         models[candidate.name] = _fit(candidate, columns, slices, live.moment)
     return Backtest(pd.concat(said, axis=1), tuple(tests), models)
+
+
+def shuffled_lifts(
+    candidate: Candidate, slices: Sequence[Slice], tests: Sequence[int], times: int, seed: int = 0
+) -> np.ndarray:
+    """(times,) lift of a candidate when the outcomes are shuffled among the accounts of each day.
+
+    A negative control: nothing can be known then, so a lift that stays above 1 would show a leak.
+    """
+    rng = np.random.default_rng(seed)
+    columns = {s.moment: candidate.columns(s) for s in slices}
+    found = []
+    for _ in range(times):
+        mixed = [_shuffled(s, rng) for s in slices]
+        known = _known(mixed, tests)["is_silent"].to_numpy(float)
+        if 0 < known.sum() < len(known):
+            said = np.concatenate([_ask(candidate, columns, mixed, test) for test in tests])
+            found.append(lift(said, known))
+    return np.array(found)
+
+
+def _shuffled(s: Slice, rng: np.random.Generator) -> Slice:
+    """The slice with its known outcomes dealt out anew."""
+    rows = s.rows.copy()
+    known = rows["is_silent"].notna().to_numpy()
+    rows.loc[known, "is_silent"] = rng.permutation(rows.loc[known, "is_silent"].to_numpy())
+    return Slice(s.moment, rows)
 
 
 def _known(slices: Sequence[Slice], tests: Sequence[int]) -> pd.DataFrame:

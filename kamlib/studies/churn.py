@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,16 +9,19 @@ import pandas as pd
 
 from kamlib.book.store import Book
 from kamlib.errors import RequestError
-from kamlib.studies import backtest, baselines
-from kamlib.studies.backtest import Backtest, Candidate, Slice
+from kamlib.studies import calls, contest, risks
+from kamlib.studies.btyd import Regularity
+from kamlib.studies.contest import BASELINE, Contest, Rules
+from kamlib.studies.covariates import open_complaints, read_facts
+from kamlib.studies.drivers import Drivers, drivers
+from kamlib.studies.equity import Equity, Stress, concentration_stress, equity
 from kamlib.studies.labels import Silence, standing
+from kamlib.studies.leaderboard import MEASURES, Campaign
+from kamlib.studies.markov import StoppingRule
 from kamlib.studies.record import QUANTITY, Record, read_record
-from kamlib.studies.scorecard import MEASURES, Campaign, best, gain, scorecard
-from kamlib.studies.scoring import calibration
-from kamlib.studies.timelines import Sales, read_sales, to_dates
-
-YEAR_DAYS = 365
-KEPT = (6.0, 14.0)
+from kamlib.studies.renewals import Renewals, renewals
+from kamlib.studies.seasonality import Season, expected_by_month, fit_season
+from kamlib.studies.timelines import read_sales, to_dates
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,18 +31,33 @@ class Churn:
     Attributes
     ----------
     as_of, horizon_days, level : day read as of, days ahead, and the level of all intervals.
-    accounts : one row per account that ever bought: account_id, name, manager_id where known, status (active,
-        off_season, silent), is_judged, recency_days, gap_median_days, window_days, risk with risk_low and
-        risk_high (probability of no order in the window; missing where not judged), health (100 less the risk in
-        per cent), margin_expected (money over the horizon), value_at_risk (risk times that), action.
-    candidates : the table of the back-test, one row per candidate: measures with intervals; empty without events.
-    gains : how much better each candidate was than the baseline by the declared measure: gain, low, high.
+    accounts : one row per account that ever bought, the greatest value at risk first: account_id, name, manager_id,
+        region, industry, status (active, off_season, silent), is_judged, recency_days, gap_median_days, window_days,
+        expected_back (date; off season only), risk with risk_low and risk_high (probability of no order in the
+        window; missing where not judged), health (100 less the risk in per cent), margin_expected (money over the
+        horizon), value_at_risk (risk times that), reasons (codes), gain_of_call, action (see
+        :func:`~kamlib.studies.calls.actions`), is_silent, margin_lost (of the year up to the last
+        order of a silent one), has_history (a customer for a year), is_partial, partial_ratio, partial_since,
+        partial_gone (money), is_wallet_loss, wallet_before, wallet_share (missing without surveys), contract_ends_on
+        (within the horizon).
+    candidates : the table of the back-test, one row per candidate: measures with intervals, ``fitted`` and ``asked``
+        (days on which it could be fitted, of how many), ``gain`` over the plain rule by the declared measure with
+        ``gain_low`` and ``gain_high``; empty without events.
     winner, baseline, decide_by : the candidate that writes the report, the rule to beat, the declared measure.
+    regularity : Wheat and Morrison's k with its interval; None with too few gaps.
     cutoffs : days of the back-test. said : its rows, one per account and day, a probability by candidate.
+    shuffled : (times,) lift of the winner when the outcomes are shuffled among the accounts of each day.
     curve : calibration of the winner in the back-test: predicted, observed, low, high, n; empty without events.
     at_risk, at_risk_low, at_risk_high : expected margin lost over the horizon, and the interval of what may come.
     record : what was said earlier and what came; None where there is nothing to compare.
-    has_cost : whether money is margin (else revenue). last_order : day of the last order.
+    season, purchases_by_month : expectation by day, and purchases counted and expected by month.
+    drivers, renewals, equity, stress, stop : see their modules; renewals and equity None where the book is too short
+        or has no contracts.
+    open_complaints : complaints open on the day: account_id, opened_on, age_days, severity; None without cases.
+    policy : what a call costs and may keep. silence_gaps : gaps after which an account is silent.
+    has : the tables the book has. has_cost : whether money is margin (else revenue).
+    never_ordered : accounts of the book without any order day. first_order, last_order : days of the first and the
+        last order.
     events : rows of the back-test in which an account fell silent. rows : all its rows.
     """
 
@@ -49,18 +66,32 @@ class Churn:
     level: float
     accounts: pd.DataFrame
     candidates: pd.DataFrame
-    gains: pd.DataFrame
     winner: str
     baseline: str
     decide_by: str
+    regularity: Regularity | None
     cutoffs: tuple[pd.Timestamp, ...]
     said: pd.DataFrame
+    shuffled: np.ndarray
     curve: pd.DataFrame
     at_risk: float
     at_risk_low: float
     at_risk_high: float
     record: Record | None
+    season: Season
+    purchases_by_month: pd.DataFrame
+    drivers: Drivers
+    open_complaints: pd.DataFrame | None
+    renewals: Renewals | None
+    equity: Equity | None
+    stress: Stress
+    stop: StoppingRule
+    policy: calls.CallPolicy
+    silence_gaps: float
+    has: frozenset[str]
     has_cost: bool
+    never_ordered: int
+    first_order: pd.Timestamp
     last_order: pd.Timestamp
     events: int
     rows: int
@@ -85,8 +116,10 @@ def measure(
     horizon_days: int = 90,
     silence_gaps: float = 3.0,
     decide_by: str = "brier",
-    calls: int = 20,
+    call_count: int = 20,
     contact_cost: float | None = None,
+    kept_share: float = 0.3,
+    with_boosting: bool = False,
     previous: str = "",
     cutoffs: int = 4,
     draws: int = 300,
@@ -100,8 +133,10 @@ def measure(
     book : the book as of the day to judge from.
     horizon_days : how far ahead, days.
     silence_gaps : an account is silent after this many of its own usual gaps without an order.
-    decide_by : lift, pr_auc, brier or empc: the measure that picks the candidate.
-    calls : how many accounts can be called. contact_cost : money a call; the book's own visit cost if not given.
+    decide_by : brier, lift, pr_auc or empc: the measure that picks the candidate.
+    call_count : how many accounts can be called. contact_cost : money a call; the book's own visit cost if not given.
+    kept_share : chance that a call keeps an account that would have fallen silent (declared).
+    with_boosting : whether gradient boosting competes too.
     previous : folder of an earlier report to grade, or nothing.
     cutoffs : earlier days to test on. draws, level, seed : of the bootstrap and the intervals.
 
@@ -114,137 +149,82 @@ def measure(
     --------
     >>> measure(book, horizon_days=90).accounts.head()  # doctest: +SKIP
     """
-    _check(horizon_days, decide_by, silence_gaps)
-    sales, silence = read_sales(book), Silence(gaps=silence_gaps)
-    tests, grid = backtest.moments(sales, horizon_days, cutoffs)
-    slices = [backtest.cut(sales, moment, horizon_days, silence) for moment in grid]
-    live = backtest.cut(sales, sales.as_of, horizon_days, silence)
-    candidates = [baselines.recency_over_gap(), baselines.seasonal_naive()]
-    tried = backtest.run(candidates, live, slices, tests)
-    accounts = _accounts(book, sales, horizon_days, silence)
-    card, resampled = scorecard(tried.said, list(tried.models), _campaign(accounts), draws, level, seed)
-    winner = best(card, decide_by) if len(card) else baselines.RECENCY
-    accounts = _with_risk(accounts, _named(candidates, winner), tried.models[winner], live, level)
-    lost = _possible_losses(accounts, _named(candidates, winner), tried.models[winner], live, seed)
+    _check(horizon_days, decide_by, silence_gaps, level)
     cost = float(book.settings.value("visit_cost")) if contact_cost is None else contact_cost
+    policy = calls.CallPolicy(call_count, cost, kept_share)
+    rules = Rules(horizon_days, cutoffs, decide_by, with_boosting, draws, level, seed)
+    sales, silence = read_sales(book), Silence(gaps=silence_gaps)
+    season = fit_season(sales.purchases.day, sales.first, sales.as_of, horizon_days, book.settings.countries)
+    stand = standing(sales, sales.as_of, horizon_days, silence)
+    stand = stand.assign(margin_expected=calls.expected_margin(sales, stand, season, horizon_days))
+    facts = read_facts(book, sales)
+    held = contest.hold(facts, silence, rules, _campaign(stand, policy))
+    contracts = None
+    if facts.contracts is not None:
+        contracts = renewals(facts.contracts, sales.as_of, horizon_days, level)
+    accounts = risks.account_table(book, facts, season, stand, held, contracts)
+    lost = risks.possible_losses(accounts["margin_expected"], held, seed)
+    stop = calls.stopping_rule(sales, cost)
     return Churn(
         as_of=to_dates([sales.as_of])[0],
         horizon_days=horizon_days,
         level=level,
-        accounts=_with_actions(accounts, calls, cost),
-        candidates=card,
-        gains=_gains(resampled, decide_by, level),
-        winner=winner,
-        baseline=baselines.RECENCY,
-        decide_by=decide_by,
-        cutoffs=tuple(to_dates(tests)),
-        said=tried.said,
-        curve=_curve(tried, winner, level) if len(card) else pd.DataFrame(),
+        accounts=calls.actions(accounts, policy, stop, horizon_days),
+        **_of_contest(held),
         at_risk=float(accounts["value_at_risk"].sum(min_count=1)),
         at_risk_low=float(np.quantile(lost, (1 - level) / 2)) if len(lost) else np.nan,
         at_risk_high=float(np.quantile(lost, (1 + level) / 2)) if len(lost) else np.nan,
-        record=_record(previous, sales, tried, winner),
+        record=read_record(previous, sales) if previous else held.record(facts),
+        season=season,
+        purchases_by_month=expected_by_month(season, sales.purchases.day, sales.first, sales.as_of),
+        drivers=drivers(facts, silence, level),
+        open_complaints=open_complaints(facts, sales.as_of),
+        renewals=contracts,
+        equity=equity(sales, book.settings.value("abc_cuts"), level=level, seed=seed),
+        stress=concentration_stress(sales, accounts.set_index("account_id")["risk"]),
+        stop=stop,
+        policy=policy,
+        silence_gaps=silence_gaps,
+        has=frozenset(name for name in book.tables if book.has(name)),
         has_cost=sales.has_cost,
+        never_ordered=int(book.accounts.count().to_pandas()) - len(accounts),
+        first_order=to_dates([sales.first])[0],
         last_order=to_dates([np.nanmax(sales.revenue.last(sales.as_of))])[0],
-        events=int(tried.said["is_silent"].sum()),
-        rows=len(tried.said),
     )
 
 
-def _check(horizon_days: int, decide_by: str, silence_gaps: float) -> None:
-    if horizon_days < 7:
-        raise RequestError(f"horizon_days is {horizon_days}; give 7 or more, shorter silences say nothing")
+def _check(horizon_days: int, decide_by: str, silence_gaps: float, level: float) -> None:
+    if not 7 <= horizon_days <= 730:
+        raise RequestError(f"horizon_days is {horizon_days}; give 7 to 730, shorter silences say nothing")
     if decide_by not in MEASURES:
         raise RequestError(f"decide_by is {decide_by!r}; it may be {', '.join(MEASURES)}")
     if silence_gaps <= 1:
-        raise RequestError(f"silence_gaps is {silence_gaps}; below one usual gap every account would be silent")
+        raise RequestError(f"silence_gaps is {silence_gaps}; at one usual gap half of all accounts would be silent")
+    if not 0 < level < 1:
+        raise RequestError(f"level is {level}; give a share between 0 and 1, such as 0.9")
 
 
-def _named(candidates: Sequence[Candidate], name: str) -> Candidate:
-    return next(candidate for candidate in candidates if candidate.name == name)
-
-
-def _accounts(book: Book, sales: Sales, horizon_days: int, silence: Silence) -> pd.DataFrame:
-    """How each account stands today, with its name and the margin expected of it over the horizon."""
-    stand = standing(sales, sales.as_of, horizon_days, silence)
-    stand.insert(0, "account_id", sales.accounts[stand.index])
-    known = [c for c in ("account_id", "name", "manager_id", "region", "industry") if c in book.accounts.columns]
-    names = book.collect(book.table("accounts", *known)).set_index("account_id")
-    stand = stand.join(names, on="account_id")
-    tenure = np.clip(sales.as_of - stand["first"] + 1, horizon_days, YEAR_DAYS)
-    earned = sales.margin.total(sales.as_of - YEAR_DAYS, sales.as_of)[stand.index]
-    return stand.assign(margin_expected=np.maximum(earned, 0) / tenure * horizon_days)
-
-
-def _campaign(accounts: pd.DataFrame) -> Campaign:
+def _campaign(stand: pd.DataFrame, policy: calls.CallPolicy) -> Campaign:
     """The textbook campaign (200, 10, 1) in the money of this book: the benefit is the mean margin of an account."""
-    benefit = float(accounts.loc[accounts["is_judged"], "margin_expected"].mean())
+    benefit = float(stand.loc[stand["is_judged"], "margin_expected"].mean())
     benefit = benefit if benefit > 0 else Campaign.benefit
-    return Campaign(benefit, benefit * 0.05, benefit * 0.005, KEPT)
+    share = float(np.clip(policy.kept_share, 0.01, 0.99))
+    return Campaign(benefit, benefit * 0.05, benefit * 0.005, (20 * share, 20 * (1 - share)))
 
 
-def _with_risk(accounts: pd.DataFrame, candidate: Candidate, model, live: Slice, level: float) -> pd.DataFrame:
-    risk = pd.DataFrame(np.nan, index=live.rows.index, columns=["risk", "risk_low", "risk_high"])
-    if model is not None and len(live.rows):
-        columns = candidate.columns(live)
-        low, high = model.interval(columns, level)
-        risk = risk.assign(risk=model.probability(columns), risk_low=low, risk_high=high)
-    joined = accounts.join(risk)
-    return joined.assign(health=100 * (1 - joined["risk"]), value_at_risk=joined["risk"] * joined["margin_expected"])
-
-
-def _possible_losses(
-    accounts: pd.DataFrame, candidate: Candidate, model, live: Slice, seed: int, draws: int = 2000
-) -> np.ndarray:
-    """(draws,) margin lost: risks drawn from their uncertainty, then who falls silent drawn from the risks."""
-    if model is None or not len(live.rows):
-        return np.empty(0)
-    rng = np.random.default_rng(seed)
-    margin = accounts.loc[live.rows.index, "margin_expected"].to_numpy()
-    risks = model.draws(candidate.columns(live), rng, draws)
-    return (rng.random(risks.shape) < risks) @ margin
-
-
-def _with_actions(accounts: pd.DataFrame, calls: int, contact_cost: float) -> pd.DataFrame:
-    """Who to call: where the call is expected to save most, as far as the calls reach and pay for themselves."""
-    kept = KEPT[0] / sum(KEPT)
-    gain_of_call = kept * accounts["value_at_risk"] - contact_cost
-    rank = gain_of_call.rank(ascending=False, method="first")
-    is_called = accounts["is_judged"] & (gain_of_call > 0) & (rank <= calls)
-    choices = [is_called, accounts["status"] == "silent", accounts["status"] == "off_season"]
-    action = np.select(choices, ["call", "win back", "wait"], "leave")
-    ranked = accounts.assign(gain_of_call=gain_of_call, action=action)
-    return ranked.sort_values(["value_at_risk", "account_id"], ascending=[False, True], ignore_index=True)
-
-
-def _gains(resampled: dict, decide_by: str, level: float) -> pd.DataFrame:
-    rows = {name: gain(resampled, decide_by, name, baselines.RECENCY, level) for name in resampled}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["gain", "low", "high"]).rename_axis("candidate")
-
-
-def _curve(tried: Backtest, winner: str, level: float) -> pd.DataFrame:
-    said = tried.said
-    if said[winner].nunique() < 2:
-        return pd.DataFrame()
-    bins = int(np.clip(said["is_silent"].sum() // 5, 2, 10))
-    return calibration(said[winner], said["is_silent"], bins=bins, level=level).curve
-
-
-def _record(previous: str, sales: Sales, tried: Backtest, winner: str) -> Record | None:
-    """What the earlier report said; without one, what this method would have said at the last cut-off."""
-    if previous:
-        return read_record(previous, sales)
-    if not tried.cutoffs:
-        return None
-    said = tried.said[tried.said["moment"] == tried.cutoffs[0]]
-    rows = pd.DataFrame(
-        {
-            "account_id": sales.accounts[said["account"].astype(int)],
-            "said": said[winner].to_numpy(),
-            "lower": np.nan,
-            "upper": np.nan,
-            "due": to_dates(said["due"]),
-            "is_silent": said["is_silent"].to_numpy(),
-        }
-    )
-    return Record(rows, to_dates([tried.cutoffs[0]])[0], is_recomputed=True)
+def _of_contest(held: Contest) -> dict:
+    """The fields of the result that the back-test fills."""
+    said = held.tried.said
+    return {
+        "candidates": held.table,
+        "winner": held.winner.name,
+        "baseline": BASELINE,
+        "decide_by": held.rules.decide_by,
+        "regularity": held.regularity,
+        "cutoffs": held.cutoffs,
+        "said": said,
+        "shuffled": held.shuffled(),
+        "curve": held.curve(),
+        "events": int(said["is_silent"].sum()),
+        "rows": len(said),
+    }

@@ -16,11 +16,12 @@ from kamlib.book.store import Book
 from kamlib.studies.backtest import Candidate, Slice
 from kamlib.studies.boosted import Boosted
 from kamlib.studies.logit import Logit
-from kamlib.studies.timelines import Sales, Timeline, day_numbers
+from kamlib.studies.timelines import Sales, Timeline, day_numbers, to_dates
 
 QUARTER, HALF, YEAR = 90, 180, 365
 OWN_PACE = ("lateness", "gap", "room", "purchases", "quiet_year_ago", "young", "spend_trend")
 OWN_PENALTY, OTHER_PENALTY = 3.0, 30.0
+HAZARD, HAZARD_ALL, BOOSTING = "hazard, own pace", "hazard, all that is known", "gradient boosting"
 MEANINGS = {
     "lateness": "days since the last order over the usual gap, log",
     "gap": "usual gap in days, log",
@@ -195,6 +196,19 @@ def _complaints(facts: Facts, moment: int) -> dict[str, np.ndarray]:
     }
 
 
+def open_complaints(facts: Facts, moment: int) -> pd.DataFrame | None:
+    """Complaints open on a day, the oldest first: account_id, opened_on, age_days, severity; None without cases."""
+    if facts.complaints is None:
+        return None
+    cases = facts.complaints
+    is_open = (cases["opened_on"] <= moment) & ~(cases["closed_on"] <= moment)
+    rows = cases[is_open].sort_values(["opened_on", "account_id"])
+    frame = rows[["account_id", "severity"]].assign(
+        opened_on=to_dates(rows["opened_on"]), age_days=(moment - rows["opened_on"]).astype(int)
+    )
+    return frame.reset_index(drop=True)
+
+
 def _contact(facts: Facts, moment: int) -> dict[str, np.ndarray]:
     visits = facts.contacts
     made = Timeline.of(facts.size, visits["code"], visits["visit_date"])
@@ -277,15 +291,15 @@ def hazards(facts: Facts) -> list[Candidate]:
     The own pace is believed readily; what else is known has to earn its place against a heavier penalty, so that
     a book of a few hundred accounts with twenty columns is not fitted to its accidents.
     """
-    own = Candidate("hazard, own pace", _columns(facts, own_only=True), _fit_hazard)
+    own = Candidate(HAZARD, _columns(facts, own_only=True), _fit_hazard)
     if not facts.knows_more:
         return [own]
-    return [own, Candidate("hazard, all that is known", _columns(facts, own_only=False), _fit_hazard)]
+    return [own, Candidate(HAZARD_ALL, _columns(facts, own_only=False), _fit_hazard)]
 
 
 def boosting(facts: Facts) -> Candidate:
     """Gradient boosting on the same columns; it stays in the report only if it wins the back-test."""
-    return Candidate("gradient boosting", _columns(facts, own_only=False), Boosted.fit)
+    return Candidate(BOOSTING, _columns(facts, own_only=False), Boosted.fit)
 
 
 def _fit_hazard(columns, outcome, groups) -> Logit:

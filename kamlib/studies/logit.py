@@ -39,20 +39,20 @@ class Logit:
             are taken off the log-likelihood. At one it matters only where the data say next to nothing, and no
             fit runs off to infinity; a column one would believe only on good evidence is given more.
 
-        With no event, or nothing but events, there is nothing to tell accounts apart by: the rate alone is
-        fitted, half an event and half a non-event added (Jeffreys).
+        With no event, or nothing but events, or columns that do not vary, there is nothing to tell accounts apart
+        by: the rate alone is fitted, half an event and half a non-event added (Jeffreys).
         """
         columns, outcome = np.asarray(columns, dtype=float), np.asarray(outcome, dtype=float)
         centre, scale = columns.mean(axis=0), columns.std(axis=0)
         scale = np.where(scale > 0, scale, 1.0) * np.sqrt(penalty)
         n, events = len(outcome), int(outcome.sum())
-        if events in (0, n):
+        if events in (0, n) or not np.ptp(columns, axis=0).any():
             rate, size = (events + 0.5) / (n + 1), 1 + columns.shape[1]
             covariance = np.zeros((size, size))
             covariance[0, 0] = 1 / ((n + 1) * rate * (1 - rate))
             return cls(np.r_[logit(rate), np.zeros(size - 1)], covariance, centre, scale, n, events)
         standard = (columns - centre) / scale
-        model = LogisticRegression(C=1.0, max_iter=1000, tol=1e-8).fit(standard, outcome)
+        model = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-8).fit(standard, outcome)
         params = np.r_[model.intercept_, model.coef_[0]]
         covariance = _sandwich(np.column_stack([np.ones(n), standard]), outcome, params, groups)
         return cls(params, covariance, centre, scale, n, events)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,3 +83,19 @@ def grade(said: pd.DataFrame, said_on: int, sales: Sales) -> Record:
         }
     )
     return Record(rows, to_dates([said_on])[0], is_recomputed=False)
+
+
+def recomputed(sales: Sales, said: pd.DataFrame, cutoffs: Sequence[int], candidate: str) -> Record:
+    """What a candidate said in the back-test on the last cut-off, as a record of its own."""
+    rows = said[said["moment"] == cutoffs[0]]
+    frame = pd.DataFrame(
+        {
+            "account_id": sales.accounts[rows["account"].astype(int)],
+            "said": rows[candidate].to_numpy(float),
+            "lower": np.nan,
+            "upper": np.nan,
+            "due": to_dates(rows["due"]),
+            "is_silent": rows["is_silent"].to_numpy(float),
+        }
+    )
+    return Record(frame, to_dates([cutoffs[0]])[0], is_recomputed=True)

@@ -26,8 +26,8 @@ class Renewals:
     relationships, lapsed : unbroken chains of contracts, and how many of them ended.
     due, renewed : contracts that ended (with the grace period over), and how many had a successor.
     rate, low, high : share renewed with its interval (Wilson); NaN when none has ended.
-    ending : contracts that end within the horizon and have no successor yet: code, contract_ends_on, days_left,
-        annual_value.
+    ending : contracts that end within the horizon and have no successor yet: code, account_id, contract_ends_on,
+        days_left, annual_value.
     under_contract : accounts under contract today.
     """
 
@@ -48,8 +48,8 @@ def renewals(contracts: pd.DataFrame, moment: int, horizon_days: int, level: flo
 
     Parameters
     ----------
-    contracts : code (account number), starts_on, ends_on, signed_on (day numbers), annual_value; those that were not
-        signed by the day are not known. moment, horizon_days : the day, and how far ahead to look.
+    contracts : code (account number), account_id, starts_on, ends_on, signed_on (day numbers), annual_value; those
+        that were not signed by the day are not known. moment, horizon_days : the day, and how far ahead to look.
 
     A contract is renewed when another of the account begins no later than 60 days after its end. Contracts that
     follow each other so are one relationship; it has lapsed when the 60 days are over without a successor.
@@ -86,7 +86,10 @@ def _chains(known: pd.DataFrame) -> pd.DataFrame:
     number = (known["starts_on"] > latest + GRACE_DAYS).groupby(known["code"]).cumsum()
     grouped = known.groupby([known["code"], number.rename("chain")])
     chains = grouped.agg(
-        starts_on=("starts_on", "min"), ends_on=("ends_on", "max"), annual_value=("annual_value", "last")
+        starts_on=("starts_on", "min"),
+        ends_on=("ends_on", "max"),
+        annual_value=("annual_value", "last"),
+        account_id=("account_id", "first"),
     )
     return chains.reset_index("chain", drop=True).reset_index()
 
@@ -118,6 +121,7 @@ def _ending(chains: pd.DataFrame, moment: int, horizon_days: int) -> pd.DataFram
     return pd.DataFrame(
         {
             "code": soon["code"].to_numpy(int),
+            "account_id": soon["account_id"].to_numpy(),
             "contract_ends_on": to_dates(soon["ends_on"]),
             "days_left": (soon["ends_on"] - moment).to_numpy(int),
             "annual_value": soon["annual_value"].to_numpy(float),

@@ -127,6 +127,26 @@ def fit_season(days: np.ndarray, first: int, last: int, ahead: int, countries: S
     return Season(first, index, _rises(params, interval, windows), has_months)
 
 
+def expected_by_month(season: Season, days: np.ndarray, first: int, last: int) -> pd.DataFrame:
+    """Purchases counted and expected in each whole calendar month: month, purchases, expected.
+
+    The expectation is the season times the mean of the twelve months around (fewer at the ends), so that it follows
+    the trend.
+    """
+    dates = to_dates(np.arange(first, last + 1))
+    counts = np.bincount(days - first, minlength=len(dates))[: len(dates)]
+    frame = pd.DataFrame({"month": dates.to_period("M"), "purchases": counts, "season": season.index[: len(dates)]})
+    by_month = frame.groupby("month").agg(
+        purchases=("purchases", "sum"), season=("season", "sum"), days=("season", "size")
+    )
+    whole = by_month[by_month["days"] == by_month.index.days_in_month]
+    pace = (whole["purchases"].rolling(12, center=True, min_periods=1).sum()
+            / whole["season"].rolling(12, center=True, min_periods=1).sum())  # fmt: skip
+    expected = (whole["season"] * pace).to_numpy()
+    months = whole.index.to_timestamp().as_unit("s")
+    return pd.DataFrame({"month": months, "purchases": whole["purchases"].to_numpy(), "expected": expected})
+
+
 def _design(covered: np.ndarray, seen: int, has_months: bool, countries: Sequence[str]):
     """Columns by day, and the names of the windows around moving holidays that were seen."""
     dates = to_dates(covered)

@@ -1,15 +1,40 @@
 """Results in, Axes out: one idea to a figure, with title, units, interval and n."""
 
-from kamlib.reports.figures.churn import draw_calibration, draw_risk
+from kamlib.reports.figures.churn import (
+    draw_calibration,
+    draw_drivers,
+    draw_methods,
+    draw_moves,
+    draw_renewals,
+    draw_risk,
+    draw_season,
+)
 from kamlib.reports.figures.segmentation import draw_concentration, draw_crossing, draw_quarters
 from kamlib.reports.figures.style import use_style
+from kamlib.reports.figures.visits import (
+    draw_carry_over,
+    draw_class_effects,
+    draw_ladder,
+    draw_leads,
+    draw_level_effects,
+)
 
 __all__ = [
     "draw_calibration",
+    "draw_carry_over",
+    "draw_class_effects",
     "draw_concentration",
     "draw_crossing",
+    "draw_drivers",
+    "draw_ladder",
+    "draw_leads",
+    "draw_level_effects",
+    "draw_methods",
+    "draw_moves",
     "draw_quarters",
+    "draw_renewals",
     "draw_risk",
+    "draw_season",
     "use_style",
 ]
 

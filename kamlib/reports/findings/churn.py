@@ -1,4 +1,4 @@
-"""What the churn study says: track record, value at risk, which method won, who to call, and what drives it."""
+"""What the churn study says about its own word: the track record, the method, its calibration, value at risk, calls."""
 
 from __future__ import annotations
 
@@ -12,90 +12,58 @@ from kamlib.studies.record import Record
 POOLED_BELOW = 200
 EVENTS_NEEDED = 30
 STALE_DAYS = 45
-
-
-def value_at_risk(result: Churn) -> Finding:
-    """Expected loss over the horizon, with the interval of what may really come."""
-    judged, horizon = len(result.judged), result.horizon_days
-    if not judged:
-        return _nothing("churn.value_at_risk", say("churn.at_risk_empty", horizon=horizon), 0)
-    if np.isnan(result.at_risk):
-        return _nothing("churn.value_at_risk", say("churn.at_risk_unknown", judged=judged, horizon=horizon), judged)
-    what = say("churn.what_margin" if result.has_cost else "churn.what_revenue")
-    sentence = say(
-        "churn.at_risk",
-        judged=judged,
-        expected=result.judged["risk"].sum(),
-        at_risk=result.at_risk,
-        what=what,
-        horizon=horizon,
-        low=result.at_risk_low,
-        high=result.at_risk_high,
-    )
-    verdict, reason = judge(*_gates(result))
-    calls = int((result.accounts["action"] == "call").sum())
-    decision = say("churn.at_risk_decision", calls=calls) if calls and verdict is not Verdict.NO_CONCLUSION else ""
-    return Finding(
-        "churn.value_at_risk",
-        sentence,
-        result.at_risk,
-        "money",
-        (result.at_risk_low, result.at_risk_high),
-        result.level,
-        judged,
-        verdict,
-        reason,
-        decision,
-        ("K033", "K090"),
-    )
+SLOPE_RIGHT = (0.8, 1.2)
+YEAR_DAYS = 365
 
 
 def churn_record(result: Churn) -> Finding:
     """How many were said to fall silent, and how many did."""
     record = result.record
     if record is None:
-        return _nothing("churn.track_record", say("churn.record_none", horizon=result.horizon_days), 0)
+        return nothing("churn.track_record", say("churn.record_none", horizon=result.horizon_days))
     graded = record.graded
     if not len(graded):
         sentence = say("churn.record_open", n=len(record.rows), said_on=record.said_on)
-        return _nothing("churn.track_record", sentence, len(record.rows))
+        return nothing("churn.track_record", sentence, len(record.rows))
     expected, happened = float(graded["said"].sum()), int(graded["is_silent"].sum())
     low, high = _by_chance(record)
     branch = "more" if happened > high else "fewer" if happened < low else "fair"
-    values = {"said_on": record.said_on, "expected": expected, "happened": happened, "low": low, "high": high}
     verdict, reason = judge(
         Gate(not record.is_recomputed, Verdict.CAUTION, say("churn.record_recomputed", said_on=record.said_on)),
+        Gate(not record.open, Verdict.CAUTION, say("churn.record_partly_open", open=record.open)),
     )
+    decisions = {"more": "churn.record_decision_low", "fewer": "churn.record_decision_high"}
+    values = {"said_on": record.said_on, "expected": expected, "happened": happened, "low": low, "high": high}
     return Finding(
         "churn.track_record",
         say(f"churn.record_{branch}", n=len(graded), **values),
-        happened - expected,
+        happened,
         "accounts",
-        (low - expected, high - expected),
+        (low, high),
         0.9,
         len(graded),
         verdict,
         reason,
-        practices=("K092",),
+        say(decisions[branch]) if branch in decisions else "",
+        ("K092",),
     )
 
 
 def churn_model(result: Churn) -> Finding:
     """Which candidate writes the report, and whether it beat the plain rule."""
     if not len(result.candidates):
-        return _nothing(
-            "churn.model_choice", say("churn.winner_none", events=result.events, rows=result.rows), result.rows
-        )
-    lead = result.gains.loc[result.winner]
-    branch = "baseline" if result.winner == result.baseline else "clear" if lead["low"] > 0 else "unclear"
+        sentence = say("churn.winner_none", events=result.events, rows=result.rows)
+        return nothing("churn.model_choice", sentence, result.rows, ("K091",))
+    lead = result.candidates.loc[result.winner]
+    branch = "baseline" if result.winner == result.baseline else "clear" if lead["gain_low"] > 0 else "unclear"
     named = {"winner": result.winner, "baseline": result.baseline, "measure": say(f"churn.by_{result.decide_by}")}
-    verdict, reason = judge(_enough_events(result))
+    verdict, reason = judge(enough_events(result), fresh(result))
     return Finding(
         "churn.model_choice",
         say(f"churn.winner_{branch}", cutoffs=len(result.cutoffs), **named),
         float(lead["gain"]),
-        result.decide_by,
-        (float(lead["low"]), float(lead["high"])),
+        f"{result.decide_by} against the plain rule",
+        (float(lead["gain_low"]), float(lead["gain_high"])),
         result.level,
         result.rows,
         verdict,
@@ -104,26 +72,137 @@ def churn_model(result: Churn) -> Finding:
     )
 
 
+def churn_calibration(result: Churn) -> Finding:
+    """Whether a risk said can be taken at its word."""
+    slope = _slope(result)
+    if np.isnan(slope):
+        return nothing("churn.calibration", say("churn.slope_none"), result.rows, ("K092",))
+    row = result.candidates.loc[result.winner]
+    low, high = float(row["calibration_slope_low"]), float(row["calibration_slope_high"])
+    branch = "sure" if slope < SLOPE_RIGHT[0] else "timid" if slope > SLOPE_RIGHT[1] else "right"
+    verdict, reason = judge(enough_events(result), _calibrated(result))
+    return Finding(
+        "churn.calibration",
+        say(f"churn.slope_{branch}", slope=slope, low=low, high=high),
+        slope,
+        "calibration slope",
+        (low, high),
+        result.level,
+        result.rows,
+        verdict,
+        reason,
+        practices=("K092",),
+    )
+
+
+def value_at_risk(result: Churn) -> Finding:
+    """Expected loss over the horizon, with the interval of what may really come."""
+    judged, horizon = len(result.judged), result.horizon_days
+    if not judged:
+        return nothing("churn.value_at_risk", say("churn.at_risk_empty", horizon=horizon), 0, ("K090",))
+    if np.isnan(result.at_risk):
+        sentence = say("churn.at_risk_unknown", judged=judged, horizon=horizon)
+        return nothing("churn.value_at_risk", sentence, judged, ("K090",))
+    low, high = result.at_risk_low, result.at_risk_high
+    sentence = say(
+        "churn.at_risk",
+        judged=judged,
+        expected=result.judged["risk"].sum(),
+        at_risk=result.at_risk,
+        what=what(result),
+        horizon=horizon,
+        low=low,
+        high=high,
+    )
+    verdict, reason = judge(*gates(result))
+    return Finding(
+        "churn.value_at_risk",
+        sentence,
+        result.at_risk,
+        "money",
+        (low, high),
+        result.level,
+        judged,
+        verdict,
+        reason,
+        practices=("K033", "K090"),
+    )
+
+
+def calls_to_make(result: Churn) -> Finding:
+    """How many calls pay for themselves, and what they may save."""
+    called = result.accounts[result.accounts["action"] == "call"]
+    policy, judged = result.policy, len(result.judged)
+    if not result.judged["risk"].notna().any():
+        return nothing("churn.calls", say("churn.calls_unknown"), judged, ("K090",))
+    cost = policy.contact_cost * len(called)
+    saved = float(called["gain_of_call"].sum() + cost)
+    values = {"calls": len(called), "saved": saved, "cost": cost or policy.contact_cost, "what": what(result)}
+    branch = "calls_none" if not len(called) else "calls_one" if len(called) == 1 else "calls"
+    declared = Gate(False, Verdict.CAUTION, say("churn.calls_declared", kept=policy.kept_share))
+    verdict, reason = judge(*gates(result), declared)
+    decided = bool(len(called)) and verdict is not Verdict.NO_CONCLUSION
+    return Finding(
+        "churn.calls",
+        say(f"churn.{branch}", **values),
+        len(called),
+        "calls",
+        n=judged,
+        verdict=verdict,
+        reason=reason,
+        decision=say("churn.calls_decision") if decided else "",
+        practices=("K090", "K091"),
+    )
+
+
+def what(result: Churn) -> str:
+    """What the money of this book is."""
+    return say("churn.what_margin" if result.has_cost else "churn.what_revenue")
+
+
+def gates(result: Churn) -> tuple[Gate, ...]:
+    """The gates of all that rests on single risks."""
+    judged = len(result.judged)
+    pooled = say("churn.pooled", n=judged, needed=POOLED_BELOW)
+    return (
+        enough_events(result),
+        Gate(judged >= POOLED_BELOW, Verdict.CAUTION, pooled),
+        _calibrated(result),
+        fresh(result),
+    )
+
+
+def enough_events(result: Churn) -> Gate:
+    """Enough cases of silence in the back-test to trust a ranking."""
+    if not result.cutoffs:
+        return Gate(False, Verdict.NO_CONCLUSION, say("churn.no_test"))
+    reason = say("churn.few_events", n=result.events, needed=EVENTS_NEEDED)
+    return Gate(result.events >= EVENTS_NEEDED, Verdict.NO_CONCLUSION, reason)
+
+
+def fresh(result: Churn) -> Gate:
+    """The book's last order is not far behind the day of the report."""
+    stale = (result.as_of - result.last_order).days
+    return Gate(stale <= STALE_DAYS, Verdict.CAUTION, say("findings.stale", days=stale))
+
+
+def nothing(name: str, sentence: str, n: int = 0, practices: tuple[str, ...] = ()) -> Finding:
+    """A finding that says why there is none."""
+    return Finding(name, sentence, n=n, verdict=Verdict.NO_CONCLUSION, reason=sentence, practices=practices)
+
+
+def _calibrated(result: Churn) -> Gate:
+    slope = _slope(result)
+    is_met = np.isnan(slope) or SLOPE_RIGHT[0] <= slope <= SLOPE_RIGHT[1]
+    return Gate(bool(is_met), Verdict.CAUTION, say("churn.poor_slope", slope=slope))
+
+
+def _slope(result: Churn) -> float:
+    return float(result.candidates.loc[result.winner, "calibration_slope"]) if len(result.candidates) else np.nan
+
+
 def _by_chance(record: Record, draws: int = 4000) -> tuple[float, float]:
     """90 % interval of how many fall silent if the risks said were right."""
     said = record.graded["said"].to_numpy()
     counts = (np.random.default_rng(0).random((draws, len(said))) < said).sum(axis=1)
     return float(np.quantile(counts, 0.05)), float(np.quantile(counts, 0.95))
-
-
-def _gates(result: Churn) -> tuple[Gate, ...]:
-    judged, stale = len(result.judged), (result.as_of - result.last_order).days
-    return (
-        _enough_events(result),
-        Gate(judged >= POOLED_BELOW, Verdict.CAUTION, say("churn.pooled", n=judged, needed=POOLED_BELOW)),
-        Gate(stale <= STALE_DAYS, Verdict.CAUTION, say("findings.stale", days=stale)),
-    )
-
-
-def _enough_events(result: Churn) -> Gate:
-    reason = say("churn.few_events", n=result.events, needed=EVENTS_NEEDED)
-    return Gate(result.events >= EVENTS_NEEDED, Verdict.NO_CONCLUSION, reason)
-
-
-def _nothing(name: str, sentence: str, n: int) -> Finding:
-    return Finding(name, sentence, n=n, verdict=Verdict.NO_CONCLUSION, reason=sentence)

@@ -1,0 +1,269 @@
+"""What the churn study says about accounts: silent, out of season, partly gone, under contract, and what drives it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from kamlib.reports.finding import Finding, Gate, Verdict, judge
+from kamlib.reports.findings.churn import EVENTS_NEEDED, YEAR_DAYS, enough_events, fresh, nothing, what
+from kamlib.reports.sentences import say
+from kamlib.studies.churn import Churn
+from kamlib.studies.equity import YEARS_AHEAD
+
+CONTRACTS_NEEDED = 30
+OLD_DAYS = 30
+
+
+def silent_accounts(result: Churn) -> Finding:
+    """Accounts that have gone several of their own gaps without an order."""
+    silent = result.accounts[result.accounts["is_silent"]]
+    values = {"n": len(silent), "all": len(result.accounts), "gaps": result.silence_gaps, "what": what(result)}
+    branch = "silent" if len(silent) else "silent_none"
+    days = (result.as_of - result.first_order).days + 1
+    short = Gate(days > YEAR_DAYS, Verdict.CAUTION, say("churn.short_book", days=days))
+    verdict, reason = judge(short, fresh(result))
+    sentence = say(f"churn.{branch}", margin=float(silent["margin_lost"].sum()), **values)
+    return Finding("churn.silent", sentence, len(silent), "accounts", n=len(result.accounts), verdict=verdict,
+                   reason=reason, practices=("K090",))  # fmt: skip
+
+
+def off_season(result: Churn) -> Finding:
+    """Accounts that are quiet because they always are at this time."""
+    n = int((result.accounts["status"] == "off_season").sum())
+    days = (result.as_of - result.first_order).days + 1
+    if not result.accounts["has_history"].any():
+        return nothing("churn.off_season", say("churn.off_season_unknown", days=days), 0, ("K090",))
+    sentence = say("churn.off_season" if n else "churn.off_season_none", n=n)
+    return Finding("churn.off_season", sentence, n, "accounts", n=len(result.accounts), practices=("K090",))
+
+
+def partial_defection(result: Churn) -> Finding:
+    """Accounts that still order, but less than they should."""
+    buying = result.accounts[~result.accounts["is_silent"]]
+    judged = int(buying["has_history"].sum())
+    if not judged:
+        return nothing("churn.partial_defection", say("churn.partial_unknown"), len(buying), ("K090",))
+    partial = buying[buying["is_partial"]]
+    spent = partial["partial_gone"] * partial["partial_ratio"] / (1 - partial["partial_ratio"])
+    gone = float(partial["partial_gone"].sum())
+    ratio = float(spent.sum() / (spent.sum() + gone)) if len(partial) else np.nan
+    branch = {0: "partial_none", 1: "partial_one"}.get(len(partial), "partial")
+    verdict, reason = judge(Gate(False, Verdict.CAUTION, say("churn.partial_caution")), fresh(result))
+    return Finding(
+        "churn.partial_defection",
+        say(f"churn.{branch}", n=len(partial), ratio=ratio, gone=gone, judged=judged),
+        len(partial),
+        "accounts",
+        n=judged,
+        verdict=verdict,
+        reason=reason,
+        decision=say("churn.partial_decision") if len(partial) else "",
+        practices=("K090",),
+    )
+
+
+def wallet_loss(result: Churn) -> Finding:
+    """Accounts that say they buy more elsewhere than they did."""
+    if "surveys" not in result.has:
+        return _absent("churn.wallet_loss", "surveys", "wallet_absent", ("K091",))
+    asked = int(result.accounts["wallet_before"].notna().sum())
+    if not asked:
+        return nothing("churn.wallet_loss", say("churn.wallet_unasked"), 0, ("K091",))
+    n = int(result.accounts["is_wallet_loss"].sum())
+    sentence = say("churn.wallet" if n else "churn.wallet_none", n=n, asked=asked)
+    decision = say("churn.survey_decision") if n else ""
+    return Finding("churn.wallet_loss", sentence, n, "accounts", n=asked, decision=decision, practices=("K091",))
+
+
+def order_season(result: Churn) -> Finding:
+    """How orders follow the year, and the holiday that moves them most."""
+    season, practices = result.season, ("K090",)
+    if len(season.rises):
+        # The holiday whose stretch before or after stands out most, so that one sentence is enough.
+        swing = np.abs(np.log(season.rises[["before", "after"]])).max(axis=1)
+        name = swing.idxmax()
+        row = season.rises.loc[name]
+        sentence = say("churn.season_moving", before=row["before"], after=row["after"], holiday=name)
+        interval = (float(row["before_low"]), float(row["before_high"]))
+        return Finding("churn.season", sentence, float(row["before"]), "times the usual pace", interval, 0.9,
+                       practices=practices)  # fmt: skip
+    if not season.has_months:
+        return nothing("churn.season", say("churn.season_none"), 0, practices)
+    by_month = result.purchases_by_month.tail(12)
+    pace = (by_month["expected"] / by_month["expected"].mean()).set_axis(by_month["month"].dt.strftime("%B"))
+    values = {"low": pace.min(), "low_month": pace.idxmin(), "high": pace.max(), "high_month": pace.idxmax()}
+    return Finding("churn.season", say("churn.season_months", **values), practices=practices)
+
+
+def contracts_ending(result: Churn) -> Finding:
+    """Contracts that end within the horizon, and how often such contracts were renewed."""
+    contracts, practices = result.renewals, ("K090", "K091")
+    if contracts is None:
+        return _absent("churn.contracts", "contracts", "contracts_absent", practices)
+    ending = len(contracts.ending)
+    branch = f"contracts_{'' if ending else 'none_'}ending{'' if contracts.due else '_first'}"
+    values = {"ending": ending, "under": contracts.under_contract, "horizon": result.horizon_days}
+    rates = {"rate": contracts.rate, "low": contracts.low, "high": contracts.high, "due": contracts.due}
+    few = Gate(contracts.due >= CONTRACTS_NEEDED, Verdict.CAUTION, say("churn.contracts_few", n=contracts.due))
+    verdict, reason = judge(few)
+    return Finding(
+        "churn.contracts",
+        say(f"churn.{branch}", **values, **rates),
+        contracts.rate if contracts.due else None,
+        "share renewed" if contracts.due else "",
+        (contracts.low, contracts.high) if contracts.due else None,
+        result.level if contracts.due else None,
+        contracts.due,
+        verdict,
+        reason,
+        say("churn.contracts_decision") if ending else "",
+        practices,
+    )
+
+
+def complaint_effect(result: Churn) -> Finding:
+    """What a complaint does to the odds of leaving."""
+    if "cases" not in result.has:
+        return _absent("churn.complaints", "cases", "complaint_absent", ("K088",))
+    return _driver(result, "complaint", 1.0, "K088")
+
+
+def threading_effect(result: Churn) -> Finding:
+    """What meeting more people on more levels does to the odds of leaving."""
+    if "visits" not in result.has:
+        return _absent("churn.threads", "visits", "threads_absent", ("K085",))
+    return _driver(result, "threads", np.log(2), "K085")
+
+
+def _driver(result: Churn, name: str, step: float, practice: str) -> Finding:
+    """The finding on one driver, its odds ratio for a step on its scale."""
+    found, topic = result.drivers, "complaints" if name == "complaint" else name
+    few = Gate(found.events >= EVENTS_NEEDED, Verdict.NO_CONCLUSION,
+               say("churn.few_leavings", n=found.events, needed=EVENTS_NEEDED))  # fmt: skip
+    if name not in found.odds.index:
+        sentence = say(f"churn.{name}_unfitted") if few.is_met else few.reason
+        return nothing(f"churn.{topic}", sentence, found.accounts, (practice,))
+    odds, low, high = (float(found.odds.loc[name, column]) ** step for column in ("odds_ratio", "low", "high"))
+    branch = "up" if low > 1 else "down" if high < 1 else "unclear"
+    clear = Gate(
+        branch != "unclear", Verdict.NO_CONCLUSION, say(f"churn.{name}_unclear", odds=odds, low=low, high=high)
+    )
+    biased = Gate(False, Verdict.CAUTION, say("churn.drivers_bias"))
+    verdict, reason = judge(few, clear, biased)
+    wanted = (name, branch) in (("complaint", "up"), ("threads", "down"))
+    return Finding(
+        f"churn.{topic}",
+        say(f"churn.{name}_{branch}", odds=odds, low=low, high=high),
+        odds,
+        "odds ratio",
+        (low, high),
+        result.level,
+        found.accounts,
+        verdict,
+        reason,
+        say(f"churn.{name}_decision") if wanted else "",
+        (practice,),
+    )
+
+
+def complaint_ageing(result: Churn) -> Finding:
+    """How many complaints are open, and how old they are (K088)."""
+    if result.open_complaints is None:
+        return _absent("churn.complaint_ageing", "cases", "complaint_absent", ("K088",))
+    rows = result.open_complaints
+    if not len(rows):
+        return Finding("churn.complaint_ageing", say("churn.ageing_none"), 0, "complaints", practices=("K088",))
+    old, oldest = int((rows["age_days"] > OLD_DAYS).sum()), int(rows["age_days"].max())
+    sentence = say("churn.ageing", open=len(rows), old=old, days=oldest)
+    return Finding("churn.complaint_ageing", sentence, old, "complaints", n=len(rows), practices=("K088",))
+
+
+def concentration_stress(result: Churn) -> Finding:
+    """What the loss of the largest accounts would take."""
+    stress = result.stress
+    if np.isnan(stress.share):
+        return nothing("churn.concentration", say("churn.stress_none", what=what(result)), 0, ("K033",))
+    values = {"n": len(stress.largest), "share": stress.share, "equal": stress.equal_share, "what": what(result)}
+    if np.isnan(stress.chance):
+        verdict, reason, sentence = Verdict.USABLE, "", say("churn.stress_unjudged", **values)
+    else:
+        verdict, reason = judge(enough_events(result))
+        sentence = say("churn.stress", chance=stress.chance, **values)
+    decision = say("churn.stress_decision")
+    return Finding("churn.concentration", sentence, stress.share, "share", n=len(result.accounts), verdict=verdict,
+                   reason=reason, decision=decision, practices=("K033",))  # fmt: skip
+
+
+def customer_equity(result: Churn) -> Finding:
+    """What today's accounts are worth over the years ahead."""
+    worth = result.equity
+    if worth is None:
+        return nothing("churn.equity", say("churn.equity_none"), len(result.accounts), ("K100",))
+    test = worth.homogeneity
+    p = float(test.p_value_simulated) if test is not None else np.nan
+    moves = "unknown" if test is None else "differ" if p < 0.05 else "same"
+    sentence = say(
+        "churn.equity",
+        equity=worth.equity,
+        what=what(result),
+        years=YEARS_AHEAD,
+        discount=worth.discount,
+        low=worth.low,
+        high=worth.high,
+        now=float(worth.revenue.iloc[0]),
+        later=float(worth.revenue.iloc[-1]),
+    )
+    verdict, reason = judge(
+        Gate(moves == "same", Verdict.CAUTION, say(f"churn.moves_{moves}", p=p)),
+        Gate(False, Verdict.CAUTION, say("churn.equity_caution")),
+    )
+    return Finding("churn.equity", sentence, worth.equity, "money", (worth.low, worth.high), result.level,
+                   int(worth.now.sum()), verdict, reason, practices=("K100",))  # fmt: skip
+
+
+def moves_pattern(result: Churn) -> str:
+    """Whether the moves between classes hold from year to year, in one sentence."""
+    test = result.equity.homogeneity if result.equity is not None else None
+    if test is None:
+        return say("churn.moves_unknown")
+    p = float(test.p_value_simulated)
+    return say("churn.moves_differ" if p < 0.05 else "churn.moves_same", p=p)
+
+
+def _absent(name: str, table: str, consequence: str, practices: tuple[str, ...]) -> Finding:
+    sentence = say("findings.table_absent", table=table, consequence=say(f"churn.{consequence}"))
+    return nothing(name, sentence, 0, practices)
+
+
+def churn_notes(result: Churn) -> list[str]:
+    """Whole sentences about how the methods fared: days tested, regularity, models without a fit, the shuffle."""
+    notes = [_tested(result), _regularity(result)]
+    lost = result.candidates.index[~result.candidates["can_win"]] if len(result.candidates) else pd.Index([])
+    if len(lost):
+        notes.append(say("churn.not_fitted", names=", ".join(lost)))
+    if len(result.shuffled):
+        low, high = np.quantile(result.shuffled, [0.05, 0.95])
+        values = {"mean": float(result.shuffled.mean()), "low": float(low), "high": float(high)}
+        notes.append(say("churn.shuffled", times=len(result.shuffled), **values))
+    return notes
+
+
+def stop_note(result: Churn) -> str:
+    """How long contact with a silent account pays."""
+    longest = result.policy.contact_cost == 0 or result.stop.stop_after >= 12
+    return say("churn.stop_never") if longest else say("churn.stop_rule", months=result.stop.stop_after)
+
+
+def _tested(result: Churn) -> str:
+    if not result.cutoffs:
+        return say("churn.tested_none")
+    days = {"first": min(result.cutoffs), "last": max(result.cutoffs), "cutoffs": len(result.cutoffs)}
+    return say("churn.tested", rows=result.rows, events=result.events, **days)
+
+
+def _regularity(result: Churn) -> str:
+    if result.regularity is None:
+        return say("churn.regularity_none")
+    low, high = result.regularity.interval
+    return say("churn.regularity", k=float(result.regularity), low=low, high=high)

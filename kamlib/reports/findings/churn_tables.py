@@ -1,0 +1,151 @@
+"""Tables of the churn study in words: codes become phrases, intervals one cell, and misses get their names."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from kamlib.reports.sentences import say
+from kamlib.studies.churn import Churn
+
+MOST_MISSES = 20
+METHOD_COLUMNS = [
+    "candidate", "lift", "lift_interval", "pr_auc", "pr_auc_interval", "brier", "brier_interval",
+    "calibration_slope", "calibration_slope_interval", "empc", "empc_interval", "days_fitted",
+]  # fmt: skip
+CALL_COLUMNS = [
+    "account_id", "name", "manager_id", "health", "value_at_risk", "gain_of_call", "why", "recency_days",
+    "gap_median_days",
+]  # fmt: skip
+WAIT_COLUMNS = ["account_id", "name", "manager_id", "recency_days", "gap_median_days", "expected_back"]
+SILENT_COLUMNS = ["account_id", "name", "manager_id", "recency_days", "gap_median_days", "margin_lost"]
+ACCOUNT_COLUMNS = [
+    "account_id", "name", "manager_id", "action", "health", "risk", "risk_low", "risk_high", "margin_expected",
+    "value_at_risk", "recency_days", "gap_median_days", "why",
+]  # fmt: skip
+STATUSES = ("judged", "unjudged", "off_season", "silent")
+
+
+def churn_accounts(result: Churn, action: str = "") -> pd.DataFrame:
+    """All accounts, or those of one action (call, leave, wait, win_back, let_go), with reasons in words.
+
+    Those to be called stand in the order of what a call may bring, the others by value at risk.
+    """
+    rows = result.accounts if not action else result.accounts[result.accounts["action"] == action]
+    if action == "call":
+        rows = rows.sort_values(["gain_of_call", "account_id"], ascending=[False, True])
+    if action in ("win_back", "let_go"):
+        rows = rows.sort_values(["margin_lost", "account_id"], ascending=[False, True])
+    why = ["; ".join(say(f"churn.reason_{code}") for code in codes) for codes in rows["reasons"]]
+    none = say("churn.reason_none")
+    named = rows["name"].fillna(rows["account_id"])
+    actions = rows["action"].map({code: say(f"churn.action_{code}") for code in rows["action"].unique()})
+    shown = rows.drop(columns=["reasons", "first", "last"])
+    return shown.assign(name=named, why=[w or none for w in why], action=actions).reset_index(drop=True)
+
+
+def churn_standing(result: Churn) -> pd.DataFrame:
+    """How many accounts are judged, still buying but not judged, out of season, or silent; and their money."""
+    rows = result.accounts
+    standing = rows["status"].mask(rows["status"] == "active", "unjudged").mask(rows["is_judged"], "judged")
+    grouped = rows.groupby(standing)
+    table = pd.DataFrame({"accounts": grouped.size(), "margin_expected": grouped["margin_expected"].sum()})
+    table = table.reindex([status for status in STATUSES if status in table.index])
+    words = [say(f"churn.standing_{status}") for status in table.index]
+    return table.reset_index(drop=True).assign(standing=words)[["standing", "accounts", "margin_expected"]]
+
+
+def churn_rows(result: Churn) -> str:
+    """How many accounts of the book are in this report, and how many never ordered."""
+    shown = len(result.accounts)
+    values = {"shown": shown, "never": result.never_ordered, "first": result.first_order, "last": result.last_order}
+    return say("churn.rows" if result.never_ordered else "churn.rows_all", **values)
+
+
+def churn_partial(result: Churn) -> pd.DataFrame:
+    """Accounts that still order but spend less than expected, the most money gone first."""
+    rows = result.accounts[result.accounts["is_partial"]].sort_values(["partial_gone", "account_id"])[::-1]
+    columns = ["account_id", "name", "manager_id", "partial_since", "partial_ratio", "partial_gone", "recency_days"]
+    return rows.assign(name=rows["name"].fillna(rows["account_id"]))[columns].reset_index(drop=True)
+
+
+def churn_methods(result: Churn) -> pd.DataFrame:
+    """The table of the back-test, the best by the declared measure first, each interval in one cell."""
+    if not len(result.candidates):
+        return pd.DataFrame(columns=["candidate"])
+    rows = result.candidates.sort_values(result.decide_by, ascending=result.decide_by == "brier")
+    shown = pd.DataFrame({"candidate": rows.index})
+    for measure, digits in (("lift", 1), ("pr_auc", 2), ("brier", 3), ("calibration_slope", 2), ("empc", 0)):
+        shown[measure] = rows[measure].to_numpy()
+        low, high = rows[f"{measure}_low"], rows[f"{measure}_high"]
+        shown[f"{measure}_interval"] = [_span(a, b, digits) for a, b in zip(low, high, strict=True)]
+    shown["brier"] = [f"{value:.3f}" if pd.notna(value) else None for value in shown["brier"]]
+    fitted = zip(rows["fitted"], rows["asked"], strict=True)
+    return shown.assign(days_fitted=[say("churn.fitted_on", fitted=f, asked=a) for f, a in fitted])
+
+
+def churn_misses(result: Churn) -> pd.DataFrame:
+    """The worst misses of the track record by name: accounts that fell silent at a low risk, then false alarms."""
+    columns = ["account_id", "name", "said", "outcome"]
+    if result.record is None or not len(result.record.graded):
+        return pd.DataFrame(columns=columns)
+    rows = result.record.graded.join(result.accounts.set_index("account_id")["name"], on="account_id")
+    rows = rows.assign(name=rows["name"].fillna(rows["account_id"]))
+    gone = rows[rows["is_silent"] == 1].sort_values(["said", "account_id"])
+    stayed = rows[(rows["is_silent"] == 0) & (rows["said"] >= 0.5)].sort_values(["said", "account_id"])[::-1]
+    gone = gone.assign(outcome=say("churn.outcome_silent")).head(MOST_MISSES)
+    stayed = stayed.assign(outcome=say("churn.outcome_bought")).head(MOST_MISSES)
+    return pd.concat([gone, stayed], ignore_index=True)[columns]
+
+
+def churn_drivers(result: Churn) -> pd.DataFrame:
+    """Odds ratios of leaving in a month, in words."""
+    odds = result.drivers.odds
+    if not len(odds):
+        return pd.DataFrame(columns=["driver"])
+    names = [say(f"churn.driver_{name}") for name in odds.index]
+    values = odds.rename(columns={"low": "odds_low", "high": "odds_high", "events": "leavings"})
+    return values.reset_index(drop=True).assign(driver=names)[
+        ["driver", "odds_ratio", "odds_low", "odds_high", "exposed", "leavings"]
+    ]
+
+
+def churn_complaints(result: Churn) -> pd.DataFrame:
+    """How often accounts left by the state of their complaints, in words."""
+    ages = result.drivers.complaint_ages
+    if not len(ages):
+        return pd.DataFrame(columns=["complaint"])
+    names = [say(f"churn.complaint_state_{state}") for state in ages.index]
+    values = ages.rename(columns={"low": "rate_low", "high": "rate_high", "left": "leavings"})
+    values = values.reset_index(drop=True).assign(complaint=names)
+    return values[["complaint", "months", "leavings", "rate", "rate_low", "rate_high"]]
+
+
+def churn_contracts(result: Churn) -> pd.DataFrame:
+    """Contracts that end within the horizon without a successor, the first to end first."""
+    columns = ["account_id", "name", "contract_ends_on", "days_left", "annual_value", "risk"]
+    if result.renewals is None or not len(result.renewals.ending):
+        return pd.DataFrame(columns=columns)
+    rows = result.renewals.ending.merge(result.accounts[["account_id", "name", "risk"]], on="account_id", how="left")
+    return rows.assign(name=rows["name"].fillna(rows["account_id"]))[columns]
+
+
+def churn_largest(result: Churn) -> pd.DataFrame:
+    """The largest accounts, what they bring in a year, and their risk."""
+    rows = result.stress.largest.merge(result.accounts[["account_id", "name"]], on="account_id", how="left")
+    return rows.assign(name=rows["name"].fillna(rows["account_id"]))[
+        ["account_id", "name", "margin_year", "share", "risk"]
+    ]
+
+
+def churn_moves(result: Churn) -> pd.DataFrame:
+    """Accounts by class a year ago and now; empty where the book is too short."""
+    if result.equity is None:
+        return pd.DataFrame(columns=["class_before"])
+    counts = result.equity.chain.counts
+    return counts.rename_axis(index="class_before", columns=None).reset_index()
+
+
+def _span(low: float, high: float, digits: int) -> str | None:
+    if pd.isna(low) or pd.isna(high):
+        return None
+    return say("churn.span", low=f"{low:,.{digits}f}", high=f"{high:,.{digits}f}")
