@@ -98,8 +98,26 @@ def backup(book: str, folder: Path) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="Where rendered books go.")
 @click.option("--timeout", default=1800, show_default=True, type=click.IntRange(min=1), help="Seconds a cell may run.")
 @click.option("--format", "formats", default="html", show_default=True, help="html, pdf, xlsx, with commas between.")
+@click.option("--redact", is_flag=True, help="Pseudonyms for names, keyed with KAM_REDACT_KEY; pages are marked.")
+@click.option("--with-personal", is_flag=True, help="Let reports show personal fields.")
 @click.option("--force", is_flag=True, help="Make unchanged reports again.")
-def render(reports, place, period, since, as_of, parameters, scope, each, jobs, out, timeout, formats, force) -> None:
+def render(
+    reports,
+    place,
+    period,
+    since,
+    as_of,
+    parameters,
+    scope,
+    each,
+    jobs,
+    out,
+    timeout,
+    formats,
+    redact,
+    with_personal,
+    force,
+) -> None:
     """Render reports: specs (quarterly) or notebooks (studies/churn).
 
     Exit code 0: all published; 1: some failed and the others were published; 2: the request was wrong and
@@ -118,6 +136,8 @@ def render(reports, place, period, since, as_of, parameters, scope, each, jobs, 
         out=out,
         jobs=jobs,
         force=force,
+        redact=redact,
+        with_personal=with_personal,
         timeout_seconds=timeout,
         formats=tuple(name.strip() for name in formats.split(",") if name.strip()) or ("html",),
     )

@@ -21,6 +21,7 @@ import pandas as pd
 
 from kamlib.book import places
 from kamlib.book.periods import day
+from kamlib.book.privacy import Privacy
 from kamlib.book.settings import Settings
 from kamlib.book.tables import REQUIRED, TABLES, Table, contract
 from kamlib.errors import RequestError
@@ -65,7 +66,8 @@ def open_book(place: str | os.PathLike, as_of=None, scope: Mapping | None = None
             f"book {found.name!r} lacks {len(absent)} of the {len(REQUIRED)} required tables: {', '.join(absent)}"
         )
     moment = day(as_of) if as_of is not None else None
-    return Book(found, moment, MappingProxyType(dict(scope or {})), moment)._settled()
+    privacy = Privacy.from_environment()
+    return Book(found, moment, MappingProxyType(dict(scope or {})), moment, privacy=privacy)._settled()
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class Book:
     scope: Mapping
     scope_as_of: date | None = field(default=None, repr=False)
     inside: tuple[str, ...] | None = field(default=None, repr=False)
+    privacy: Privacy = field(default_factory=Privacy)
     _read: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -229,7 +232,8 @@ class Book:
         return self._without_hidden(table.select(*columns) if columns else table, spec)
 
     def _source(self, name: str) -> ibis.Table:
-        return _typed(self.place.sources[name], contract(name))
+        spec = contract(name)
+        return self.privacy.applied(_typed(self.place.sources[name], spec), spec)
 
     def _as_of(self, table: ibis.Table, spec: Table) -> ibis.Table:
         if self.as_of is None:

@@ -43,6 +43,7 @@ class Job:
     timeout_seconds: int
     threads: int
     formats: tuple[str, ...] = ("html",)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -129,7 +130,7 @@ def collect_findings(executed: nbformat.NotebookNode) -> list[dict]:
 
 def _execute(job: Job, building: Path) -> nbformat.NotebookNode:
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-    environment = {"KAM_OUTPUT": str(building), **dict.fromkeys(names, str(job.threads))}
+    environment = {"KAM_OUTPUT": str(building), **dict.fromkeys(names, str(job.threads)), **job.environment}
     return papermill.execute_notebook(
         str(job.notebook),
         str(building / "notebook.ipynb"),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 
 from joblib import Parallel, delayed
 
 from kamlib.book.periods import Period, day
+from kamlib.book.privacy import Privacy
 from kamlib.book.store import Book, open_book
 from kamlib.errors import RequestError
 from kamlib.reports import folder, index
@@ -20,6 +22,7 @@ from kamlib.reports.pdf import require_chromium
 from kamlib.reports.spec import EACH, Report, kind_of_period, read_reports, root
 
 FORMATS = ("html", "pdf", "xlsx")
+ACCOUNTS = "tables/accounts.parquet"
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,10 @@ class Request:
         How long a cell may run.
     formats
         ``html`` always; ``pdf`` and ``xlsx`` beside it.
+    redact
+        Replace names by pseudonyms keyed with ``KAM_REDACT_KEY``, and mark the pages.
+    with_personal
+        Let personal fields be read.
     """
 
     reports: tuple[str, ...]
@@ -66,6 +73,14 @@ class Request:
     force: bool = False
     timeout_seconds: int = 1800
     formats: tuple[str, ...] = ("html",)
+    redact: bool = False
+    with_personal: bool = False
+
+    @property
+    def privacy(self) -> dict[str, str]:
+        """What the kernels are told about what readers may see."""
+        names = {"KAM_NAMES": "pseudonyms"} if self.redact else {}
+        return names if self.with_personal else {**names, "KAM_PERSONAL": "hidden"}
 
 
 @dataclass(frozen=True)
@@ -142,6 +157,7 @@ def render(request: Request, tell: Callable[[str], None] = lambda line: None) ->
     started = time.monotonic()
     period = Period.parse(request.period)
     _refuse_formats(request.formats)
+    Privacy.from_environment({**os.environ, **request.privacy})
     reports = read_reports(list(request.reports), request.parameters, request.each)
     as_of = _as_of(request, period)
     with open_book(request.place, as_of=as_of, scope=request.scope) as book:
@@ -150,7 +166,9 @@ def render(request: Request, tell: Callable[[str], None] = lambda line: None) ->
         with folder.held(where):
             folder.tidy(where)
             jobs = _jobs(request, reports, book, period, where)
-            outcomes = _run(jobs, request, tell)
+            studies, readers = [j for j in jobs if not _reads_tables(j)], [j for j in jobs if _reads_tables(j)]
+            outcomes = _run(studies, request, tell)
+            outcomes += _run(_after_studies(readers, request, where), request, tell)
             _finish(where, book, period, outcomes, time.monotonic() - started)
     return Summary(where, outcomes, time.monotonic() - started)
 
@@ -195,17 +213,30 @@ def _jobs(request: Request, reports: list[Report], book: Book, period: Period, w
     fingerprint = book.fingerprint()
     jobs = []
     for report in reports:
+        # Read once for all pages of the report: a thousand dossiers come from one notebook.
+        title, notebook = _title(read_notebook(report.path)) or report.name, folder.digest_file(report.path)
         for key, scope, extra in _keys(report, book):
-            target = where / report.name / folder.safe_name(key) if key else where / report.name
+            safe_key = folder.safe_name(key) if key else ""
+            target = where / report.name / safe_key
             given = _standard(report, request, book, period, scope, target, where) | dict(report.given) | extra
             parameters = fill(report.contract, given, str(report.path))
-            context = _context(report, book, period, scope, target, where, fingerprint)
-            inputs = _inputs(report, parameters, fingerprint, request.formats)
-            threads = 2 if request.jobs == 1 else 1
+            inputs = _inputs(notebook, parameters, fingerprint, request)
+            context = _context(request, title, book, period, scope, target, where, fingerprint)
             jobs.append(
-                Job(report.path, report.name, key and folder.safe_name(key), parameters, target, context, inputs,
-                    request.timeout_seconds, threads, request.formats)
-            )  # fmt: skip
+                Job(
+                    notebook=report.path,
+                    name=report.name,
+                    key=safe_key,
+                    parameters=parameters,
+                    target=target,
+                    context=context,
+                    inputs=inputs,
+                    timeout_seconds=request.timeout_seconds,
+                    threads=2 if request.jobs == 1 else 1,
+                    formats=request.formats,
+                    environment=request.privacy,
+                )
+            )
     return jobs
 
 
@@ -230,6 +261,7 @@ def _standard(
         "period": period.label,
         "scope": dict(scope),
         "previous": _previous(target, period, where),
+        "tables": str(where),
     }
     return {name: value for name, value in values.items() if name in report.contract}
 
@@ -240,11 +272,11 @@ def _previous(target: Path, period: Period, period_folder: Path) -> str:
     return str(earlier) if folder.read_manifest(earlier) else ""
 
 
-def _context(report, book: Book, period: Period, scope, target: Path, where: Path, fingerprint: str) -> dict:
-    notebook = read_notebook(report.path)
+def _context(request, title, book: Book, period: Period, scope, target: Path, where: Path, fingerprint: str) -> dict:
     depth = len(target.relative_to(where).parts)
     return {
-        "title": _title(notebook) or report.name,
+        "title": title,
+        "is_redacted": request.redact,
         "book": book.name,
         "period": period.label,
         "as_of": book.as_of.isoformat(),
@@ -265,21 +297,48 @@ def _title(notebook) -> str:
     return ""
 
 
-def _inputs(report: Report, parameters: Mapping, fingerprint: str, formats: tuple[str, ...]) -> str:
-    """A digest of all that a report is made from: notebook, parameters, book, code and the report before."""
+def _reads_tables(job: Job) -> bool:
+    return "tables" in job.parameters
+
+
+def _after_studies(readers: list[Job], request: Request, where: Path) -> list[Job]:
+    """The reports that read this period's tables, made again when what these say has changed."""
+    said = _tables(where)
+    notebooks = {path: folder.digest_file(path) for path in {job.notebook for job in readers}}
+    return [
+        replace(job, inputs=_inputs(notebooks[job.notebook], job.parameters, job.context["fingerprint"], request, said))
+        for job in readers
+    ]
+
+
+def _inputs(notebook: str, parameters: Mapping, fingerprint: str, request: Request, said: list | None = None) -> str:
+    """A digest of all that a report is made from: notebook, parameters, book, code, what is hidden, the report
+    before, and what this period's reports said where it reads them."""
     before = parameters.get("previous") or ""
     manifest = folder.read_manifest(Path(before)) if before else None
     earlier = [manifest["files"].get("predictions.parquet", ""), manifest["inputs"]] if manifest else []
     return folder.digest_json(
         [
-            folder.digest_file(report.path),
+            notebook,
             dict(parameters),
             fingerprint,
             folder.code_digest(),
             earlier,
-            sorted(formats),
+            sorted(request.formats),
+            request.privacy,
+            said or [],
         ]
     )
+
+
+def _tables(period_folder: Path) -> list:
+    """What this period's studies published about accounts, and for which day and scope."""
+    found = []
+    for path in sorted(period_folder.glob(f"*/{folder.MANIFEST}")):
+        manifest = folder.read_manifest(path.parent)
+        if digest := manifest["files"].get(ACCOUNTS):
+            found.append([manifest["report"], manifest["as_of"], manifest["parameters"].get("scope"), digest])
+    return found
 
 
 def _run(jobs: list[Job], request: Request, tell: Callable[[str], None]) -> list[Outcome]:

@@ -1,0 +1,77 @@
+"""What a reader may not see: personal fields, and names where a book is read for others.
+
+The render says so in the environment of the kernels it starts, so that no notebook can forget it:
+``KAM_PERSONAL=hidden`` hides personal fields, ``KAM_NAMES=pseudonyms`` replaces the names of accounts and managers
+by pseudonyms keyed with ``KAM_REDACT_KEY``, and leaves out free text and columns that the contract does not list.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import ibis
+
+from kamlib.book.tables import Table
+from kamlib.errors import RequestError
+
+KEY = "KAM_REDACT_KEY"
+_NAMED = {"accounts": ("account_id", "Account"), "managers": ("manager_id", "Manager")}
+_FREE_TEXT = {
+    "visits": ("purpose",),
+    "surveys": ("main_competitor",),
+    "opportunities": ("competitor",),
+    "ratings": ("evidence",),
+    "orders": ("buying_centre",),
+}
+
+
+@dataclass(frozen=True)
+class Privacy:
+    """What is hidden when a book is read."""
+
+    hides_personal: bool = False
+    hides_names: bool = False
+    key: bytes = field(default=b"", repr=False)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Privacy:
+        """What the environment asks for; RequestError when pseudonyms are asked for without a key."""
+        given = os.environ if environment is None else environment
+        hides_names = given.get("KAM_NAMES") == "pseudonyms"
+        key = given.get(KEY, "")
+        if hides_names and not key:
+            raise RequestError(f"names cannot be replaced without a key; set the environment variable {KEY}")
+        return cls(given.get("KAM_PERSONAL") == "hidden" or hides_names, hides_names, key.encode())
+
+    def applied(self, table: ibis.Table, spec: Table) -> ibis.Table:
+        """The table with what is hidden missing, and names replaced."""
+        if self.hides_personal:
+            hidden = [name for name, column in spec.columns.items() if column.personal]
+            table = table.mutate(**{name: ibis.null(table[name].type()) for name in hidden})
+        if self.hides_names:
+            table = table.select(*spec.columns)
+            table = table.mutate(**{name: ibis.null("string") for name in _FREE_TEXT.get(spec.name, ())})
+            table = self._renamed(table, spec) if spec.name in _NAMED else table
+        return table
+
+    def _renamed(self, table: ibis.Table, spec: Table) -> ibis.Table:
+        identifier, word = _NAMED[spec.name]
+        ids = table.select(identifier).distinct().to_pyarrow()[identifier].to_pylist()
+        named = ibis.memtable({"renamed_id": ids, "renamed": [self.pseudonym(word, one) for one in ids]})
+        joined = table.left_join(named, table[identifier] == named.renamed_id)
+        return joined.mutate(name=joined.renamed).select(*spec.columns)
+
+    def pseudonym(self, word: str, identifier: str) -> str:
+        """``Account 7F3A91``: the same for the same key and identifier, and not to be turned back without the key.
+
+        Examples
+        --------
+        >>> Privacy(True, True, b"k").pseudonym("Account", "0007")
+        'Account F78869'
+        """
+        digest = hmac.new(self.key, f"{word}:{identifier}".encode(), hashlib.sha256).hexdigest()
+        return f"{word} {digest[:6].upper()}"

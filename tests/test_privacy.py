@@ -1,0 +1,103 @@
+"""What readers may not see is nowhere in what is published."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from kamlib import open_book
+from kamlib.book.privacy import Privacy
+from kamlib.errors import RequestError
+from kamlib.reports.render import Request, render
+
+from books import small_frames, write_folder
+from toy_notebooks import write_notebook
+
+EVERYTHING = [
+    "publish.begin()\nbook = open_book(place, as_of=as_of, scope=scope)",
+    "for name in book.tables:\n    publish.table(name, book.frame(name, with_personal=True))",
+    "for name in book.tables:\n    print(book.table(name).to_pandas().to_csv())",
+    'publish.finding(Finding("toy.names", " ".join(map(str, book.frame("accounts").name)), n=1))',
+]
+
+
+@pytest.fixture(scope="module")
+def frames():
+    frames = small_frames()
+    frames["contacts"]["name"] = [f"Person-{i}-Liao" for i in range(len(frames["contacts"]))]
+    frames["accounts"]["name"] = [f"Secret-{i}-Firm" for i in range(len(frames["accounts"]))]
+    frames["managers"]["name"] = [f"Boss-{i}-Wu" for i in range(len(frames["managers"]))]
+    frames["accounts"]["telephone"] = [f"TEL-{i}-" for i in range(len(frames["accounts"]))]
+    frames["visits"]["purpose"] = "met Person-0-Liao of Secret-0-Firm"
+    return frames
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory, frames) -> Path:
+    home = tmp_path_factory.mktemp("private")
+    write_folder(frames, home / "book")
+    write_notebook(home / "everything.ipynb", EVERYTHING)
+    return home
+
+
+def _render(home, out, **more) -> str:
+    request = Request((str(home / "everything.ipynb"),), str(home / "book"), "2026-Q3", out=home / out, **more)
+    summary = render(request)
+    assert not summary.failed, summary.failed
+    texts = []
+    for path in (p for p in (home / out).rglob("*") if p.is_file()):
+        parquet = path.suffix == ".parquet"
+        texts.append(pd.read_parquet(path).to_csv() if parquet else path.read_bytes().decode("utf-8", "replace"))
+    return "\n".join(texts)
+
+
+@pytest.fixture(scope="module")
+def plain(home) -> str:
+    return _render(home, "plain")
+
+
+@pytest.fixture(scope="module")
+def redacted(home) -> str:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KAM_REDACT_KEY", "a key")
+        return _render(home, "redacted", redact=True)
+
+
+def test_names_of_people_never_appear_unless_asked_for(plain):
+    assert "Secret-0-Firm" in plain
+    assert "Person-1-Liao" not in plain
+
+
+def test_personal_fields_appear_when_they_are_asked_for(home):
+    assert "Person-1-Liao" in _render(home, "personal", with_personal=True)
+
+
+@pytest.mark.parametrize("word", ["Secret-", "Boss-", "Person-", "TEL-"])
+def test_no_name_is_left_in_a_redacted_run(redacted, word):
+    assert word not in redacted
+
+
+def test_a_redacted_page_is_marked_and_identifiers_stay(redacted, frames):
+    assert "replaced by pseudonyms" in redacted
+    assert frames["accounts"].account_id[0] in redacted
+
+
+def test_a_pseudonym_is_the_same_for_the_same_key_and_another_for_another():
+    one, two = Privacy(True, True, b"one"), Privacy(True, True, b"two")
+    assert one.pseudonym("Account", "7") == one.pseudonym("Account", "7") != two.pseudonym("Account", "7")
+
+
+def test_every_account_keeps_its_own_pseudonym(home, monkeypatch):
+    monkeypatch.setenv("KAM_NAMES", "pseudonyms")
+    monkeypatch.setenv("KAM_REDACT_KEY", "a key")
+    with open_book(home / "book", as_of="2026-09-30") as book:
+        names = book.frame("accounts").name
+    assert names.str.fullmatch(r"Account [0-9A-F]{6}").all()
+    assert names.is_unique
+
+
+def test_without_a_key_nothing_is_started(home, monkeypatch):
+    monkeypatch.delenv("KAM_REDACT_KEY", raising=False)
+    with pytest.raises(RequestError, match="set the environment variable KAM_REDACT_KEY"):
+        _render(home, "keyless", redact=True)
+    assert not (home / "keyless").exists()
