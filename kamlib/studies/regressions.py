@@ -1,0 +1,251 @@
+"""Fixed-effects regressions with honest errors: OLS and Poisson through pyfixest, NB2 through statsmodels.
+
+Errors are clustered (CRV1); with two clusterings the larger of the one-way and two-way variances is kept (MacKinnon,
+Nielsen & Webb 2023). Intervals use Student's t with the *effective* number of clusters, which falls when a few
+accounts carry most of the information (Carter, Schnepel & Steigerwald 2017), and the restricted wild cluster bootstrap
+with Webb weights where that number is 20 or less (Cameron, Gelbach & Miller 2008; Webb 2023; for Poisson on the
+linearised score, Kline & Santos 2012).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import pyfixest as pf
+import statsmodels.api as sm
+from scipy import stats
+
+from kamlib.errors import ModelError
+
+FEW_CLUSTERS = 20
+BOOTSTRAP_DRAWS = 1999
+TIE = 1e-9  # a draw with equal weights repeats the sample, and must count as as extreme
+WEBB_WEIGHTS = np.sqrt([0.5, 1.0, 1.5])
+TWO_WAY = ("unit", "time")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted regression and what inference on one of its coefficients needs.
+
+    Attributes
+    ----------
+    family : "ols", "ppml" or "nb2"
+    coefficients : (k,) Series by regressor
+    covariance : (k, k) cluster-robust frame
+    frame : the rows used, with ``weight`` (IRLS weight) and ``residual`` (working residual) beside the data
+    effects : columns whose effects are in the model
+    clusters : the frame's columns clustered by, nested ones left out
+    log_likelihood : of the Poisson in units of the mean outcome, so that money × k changes nothing; NaN for OLS
+    """
+
+    family: str
+    coefficients: pd.Series
+    covariance: pd.DataFrame
+    frame: pd.DataFrame
+    effects: tuple[str, ...]
+    clusters: tuple[str, ...]
+    log_likelihood: float
+
+    def standard_error(self, name: str = "x") -> float:
+        return float(np.sqrt(self.covariance.loc[name, name]))
+
+    @cached_property
+    def coarsest(self) -> str:
+        """The clustering with the fewest clusters: the one that limits what can be inferred."""
+        return min(self.clusters, key=lambda column: self.frame[column].nunique())
+
+    def partialled(self, name: str = "x") -> np.ndarray:
+        """(n,) regressor ``name`` after the other regressors and the effects, in the weights of the fit."""
+        others = [other for other in self.coefficients.index if other not in (name, "Intercept", "alpha")]
+        return residualise(self.frame, name, others, self.effects)
+
+    def information(self, name: str = "x") -> tuple[np.ndarray, np.ndarray]:
+        """Per cluster of the coarsest clustering: score at the estimate and information on ``name``, both (G,)."""
+        left = self.partialled(name)
+        weighted = self.frame["weight"].to_numpy() * left
+        sums = pd.DataFrame({"score": weighted * self.frame["residual"].to_numpy(), "information": weighted * left})
+        totals = sums.groupby(self.frame[self.coarsest].to_numpy()).sum()
+        return totals["score"].to_numpy(), totals["information"].to_numpy()
+
+    def effective_clusters(self, name: str = "x") -> float:
+        """Clusters of equal information that would be worth as much as these."""
+        information = self.information(name)[1]
+        return float(information.sum() ** 2 / (information**2).sum())
+
+    def inference(self, level: float, seed: int, name: str = "x") -> tuple[tuple[float, float], float, str]:
+        """Interval, p-value against zero and the name of the procedure, for one coefficient."""
+        score, information = self.information(name)
+        effective = information.sum() ** 2 / (information**2).sum()
+        if effective <= FEW_CLUSTERS:
+            contributions = score + self.coefficients[name] * information
+            interval, p_value = wild_bootstrap(contributions, information, level, seed)
+            return interval, p_value, "restricted wild cluster bootstrap, Webb weights"
+        estimate, error = float(self.coefficients[name]), self.standard_error(name)
+        reach = float(stats.t.ppf(0.5 + level / 2, effective - 1)) * error
+        p_value = float(2 * stats.t.sf(abs(estimate) / error, effective - 1))
+        return (estimate - reach, estimate + reach), p_value, "cluster-robust t"
+
+
+def regress(frame, regressors, clusters, *, family="ols", effects=TWO_WAY, is_checked=False) -> Fit:
+    """Regress column ``y`` on ``regressors`` with the given effects absorbed.
+
+    ``is_checked`` says that the variation of the regressors is known from an earlier fit.
+
+    Raises
+    ------
+    ModelError
+        when a regressor has no variation left after the effects, or the iterations do not converge.
+    """
+    for name in [] if is_checked else regressors:
+        _require_variation(frame, name, effects)
+    clusters = unnested(frame, clusters)
+    right = (" + ".join(regressors) or "1") + (f" | {' + '.join(effects)}" if effects else "")
+    centre = frame["y"].mean() if family == "ppml" else 1.0
+    data = frame.assign(y=frame["y"] / centre)
+    model = _run(family, f"y ~ {right}", data, clusters)
+    names = list(model._coefnames)
+    if [name for name in names if name != "Intercept"] != list(regressors):
+        raise ModelError(f"regressors {', '.join(regressors)} are collinear after {_listed(effects)}; leave one out")
+    weight = model.predict(type="response") if family == "ppml" else np.ones(len(data))
+    used = data.assign(weight=weight, residual=model.resid() / weight)
+    return Fit(
+        family=family,
+        coefficients=pd.Series(model._beta_hat, index=names),
+        covariance=_largest_covariance(model, names, clusters),
+        frame=used,
+        effects=tuple(effects),
+        clusters=clusters,
+        log_likelihood=_poisson_likelihood(used) if family == "ppml" else np.nan,
+    )
+
+
+def _run(family, formula, data, clusters):
+    fitter = pf.fepois if family == "ppml" else pf.feols
+    vcov = {"CRV1": clusters[0]}
+    if family == "ols":
+        return fitter(formula, data, vcov=vcov)
+    try:
+        model = fitter(formula, data, vcov=vcov, iwls_maxiter=100, separation_check=[])
+    except (ValueError, np.linalg.LinAlgError) as error:
+        raise ModelError(f"the Poisson regression could not be fitted ({error}); try fewer covariates") from error
+    if not model.convergence:
+        raise ModelError(
+            "the Poisson regression did not converge in 100 iterations; try fewer covariates or a log scale"
+        )
+    if len(model.resid()) != len(data):
+        raise ModelError(f"{len(data) - len(model.resid())} rows are fitted perfectly by the effects; leave them out")
+    return model
+
+
+def _require_variation(frame, name, effects) -> None:
+    values = frame[name].to_numpy()
+    left = residualise(frame.assign(weight=1.0), name, [], effects)
+    if np.std(left) <= 1e-8 * max(np.std(values), np.abs(values).max(), 1e-300):
+        raise ModelError(
+            f"{name} does not vary after {_listed(effects)}: nothing in this panel can show its effect; "
+            "widen the period or choose an exposure that changes within accounts"
+        )
+
+
+def _listed(effects) -> str:
+    words = {"unit": "account", "time": "month"}
+    return f"{' and '.join(words[effect] for effect in effects)} effects" if effects else "the intercept"
+
+
+def residualise(frame, name, others, effects) -> np.ndarray:
+    """(n,) weighted residual of column ``name`` on ``others`` and the effects; weights in column ``weight``."""
+    right = (" + ".join(others) or "1") + (f" | {' + '.join(effects)}" if effects else "")
+    return np.asarray(pf.feols(f"{name} ~ {right}", frame, weights="weight", vcov="iid").resid())
+
+
+def unnested(frame: pd.DataFrame, clusters) -> tuple[str, ...]:
+    """The cluster columns without those nested in another: clustering by the coarser covers the finer."""
+    kept = list(dict.fromkeys(clusters))
+    for fine in list(kept):
+        coarser = [c for c in kept if c != fine and frame.groupby(fine)[c].nunique().max() == 1]
+        if coarser:
+            kept.remove(fine)
+    return tuple(kept)
+
+
+def _largest_covariance(model, names, clusters) -> pd.DataFrame:
+    if not names:
+        return pd.DataFrame()
+    matrices = [model.vcov({"CRV1": column})._vcov.copy() for column in clusters]
+    if len(clusters) > 1:
+        matrices.append(model.vcov({"CRV1": "+".join(clusters)})._vcov.copy())
+    largest = max(matrices, key=lambda matrix: matrix[names.index(_focus(names)), names.index(_focus(names))])
+    return pd.DataFrame(largest, index=names, columns=names)
+
+
+def _focus(names) -> str:
+    return "x" if "x" in names else names[-1]
+
+
+def _poisson_likelihood(used: pd.DataFrame) -> float:
+    return float((used["y"] * np.log(used["weight"]) - used["weight"]).sum())
+
+
+def negative_binomial(frame, regressors, clusters) -> Fit:
+    """Pooled NB2 (variance μ + αμ²) by maximum likelihood, errors clustered; coefficients hold Intercept and alpha."""
+    clusters = unnested(frame, clusters)
+    design = sm.add_constant(frame[list(regressors)]).rename(columns={"const": "Intercept"})
+    groups = {"groups": frame[min(clusters, key=lambda column: frame[column].nunique())].to_numpy()}
+    result = sm.NegativeBinomial(frame["y"], design).fit(disp=0, maxiter=200, cov_type="cluster", cov_kwds=groups)
+    if not result.mle_retvals["converged"]:
+        raise ModelError("the NB2 regression did not converge; try method='ppml_fe' or fewer covariates")
+    mean, alpha = result.predict(), result.params["alpha"]
+    used = frame.assign(weight=mean / (1 + alpha * mean), residual=frame["y"] / mean - 1)
+    return Fit("nb2", result.params, result.cov_params(), used, (), clusters, float(result.llf))
+
+
+def wild_bootstrap(contributions, information, level, seed, draws=BOOTSTRAP_DRAWS):
+    """Restricted wild cluster bootstrap of one coefficient: interval by test inversion, and p-value against zero.
+
+    Parameters
+    ----------
+    contributions, information : (G,) per cluster Σ w x̃ ỹ and Σ w x̃², so that the estimate is their ratio of sums
+    """
+    weights = webb_weights(seed, (draws, len(information)))
+
+    def p_value(null: float) -> float:
+        score = contributions - null * information
+        observed = _studentised(score[None, :], information)[0]
+        drawn = np.abs(_studentised(weights * score, information))
+        return float((drawn >= abs(observed) * (1 - TIE)).mean())
+
+    estimate = contributions.sum() / information.sum()
+    step = np.sqrt(((contributions - estimate * information) ** 2).sum()) / information.sum()
+    ends = [_crossing(p_value, estimate, direction * step, 1 - level) for direction in (-1, 1)]
+    return (ends[0], ends[1]), p_value(0.0)
+
+
+def webb_weights(seed: int, shape) -> np.ndarray:
+    """Six-point weights ±√½, ±1, ±√(3/2): enough distinct draws for as few as five clusters."""
+    return np.random.default_rng(seed).choice(np.concatenate([WEBB_WEIGHTS, -WEBB_WEIGHTS]), shape)
+
+
+def _studentised(scores: np.ndarray, information: np.ndarray) -> np.ndarray:
+    shift = scores.sum(axis=1, keepdims=True) / information.sum()
+    spread = np.sqrt(((scores - shift * information) ** 2).sum(axis=1))
+    return scores.sum(axis=1) / np.maximum(spread, 1e-300)
+
+
+def _crossing(p_value, estimate, step, alpha) -> float:
+    """Where the p-value falls through alpha on one side; infinite when it never does (too few clusters)."""
+    outer = estimate + step
+    for _ in range(20):
+        if p_value(outer) < alpha:
+            break
+        outer = estimate + 2 * (outer - estimate)
+    else:
+        return float(np.copysign(np.inf, step))
+    inner = estimate
+    for _ in range(40):
+        middle = (inner + outer) / 2
+        inner, outer = (inner, middle) if p_value(middle) < alpha else (middle, outer)
+    return float((inner + outer) / 2)

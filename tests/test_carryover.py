@@ -1,0 +1,87 @@
+"""Carry-over: the stock, its rate and both runs."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from visiting import frame, simulate
+
+from kamlib.errors import RequestError
+from kamlib.studies.carryover import adstock
+from kamlib.studies.effects import effect
+
+SHAPE = (150, 36)
+
+
+def carried(seed=0, rate=0.5, elasticity=0.4):
+    """Sales that respond to a stock which keeps ``rate`` of itself each month, two years before the first month."""
+    generator = np.random.default_rng(seed)
+    size = 0.7 * generator.normal(size=(SHAPE[0], 1))
+    visits = np.exp(1 + 0.5 * size + 0.6 * generator.normal(size=(SHAPE[0], SHAPE[1] + 24)))
+    stock = visits.copy()
+    for month in range(1, stock.shape[1]):
+        stock[:, month] = (1 - rate) * visits[:, month] + rate * stock[:, month - 1]
+    sales = np.exp(4 + size) * stock[:, 24:] ** elasticity * generator.gamma(6, 1 / 6, SHAPE)
+    return frame(SHAPE, revenue=sales, visits=visits[:, 24:])
+
+
+@pytest.fixture(scope="module")
+def found():
+    return effect(carried(), method="adstock")
+
+
+def test_the_rate_and_both_runs_are_recovered(found):
+    low, high = found.diagnostics["lambda_interval"]
+    assert low < 0.5 < high < low + 0.3
+    assert found.diagnostics["long_run"]["estimate"] == pytest.approx(0.4, abs=0.08)
+    assert found.estimate == pytest.approx(0.2, abs=0.05)
+
+
+def test_the_profile_peaks_at_the_rate_and_is_zero_there_at_most(found):
+    profile = found.diagnostics["profile"]
+    best = profile.loc[profile["log_likelihood"].idxmax(), "lambda"]
+    assert best == pytest.approx(found.diagnostics["lambda"], abs=0.1)
+    assert (profile["log_likelihood"] <= 1e-9).all()
+
+
+def test_the_interval_of_the_rate_does_not_depend_on_the_currency(found):
+    panel = carried()
+    cents = effect(panel.assign(revenue=100 * panel["revenue"]), method="adstock")
+    assert cents.diagnostics["lambda_interval"] == pytest.approx(found.diagnostics["lambda_interval"], abs=1e-4)
+
+
+def test_without_carry_over_the_rate_reaches_zero_and_the_runs_agree():
+    diagnostics = effect(simulate(accounts=150), method="adstock").diagnostics
+    assert diagnostics["lambda_interval"][0] == 0
+    assert diagnostics["long_run"]["estimate"] == pytest.approx(diagnostics["short_run"]["estimate"], rel=0.15)
+
+
+@given(st.floats(0, 0.99), st.floats(0.1, 100))
+def test_a_steady_exposure_is_its_own_stock(rate, hours):
+    steady = np.full(6, hours)
+    assert adstock(steady, np.arange(6), rate, steady) == pytest.approx(steady)
+
+
+def test_stocks_do_not_leak_from_one_account_to_the_next():
+    stock = adstock(np.array([8.0, 0, 0, 0]), np.array([0, 1, 0, 1]), 0.5, np.zeros(4))
+    assert stock.tolist() == [4, 2, 0, 0]
+
+
+def test_an_account_with_a_gap_is_left_out_and_counted():
+    panel = carried().drop(index=10)
+    dropped = effect(panel, method="adstock").n_dropped
+    assert dropped == {
+        "account with months missing inside its history": 35,
+        "first 3 months of an account (burn-in)": 3 * 149,
+    }
+
+
+def test_an_exposure_in_logs_has_no_stock():
+    panel = simulate().rename(columns={"visits": "log_visits"})
+    with pytest.raises(RequestError, match="carry-over needs log_visits itself, not its log"):
+        effect(panel, exposure="log_visits", method="adstock")
+
+
+def test_a_burn_in_longer_than_the_panel_is_refused():
+    with pytest.raises(RequestError, match="burn_in=30 leaves fewer than 3 periods"):
+        effect(simulate(), method="adstock", burn_in=30)

@@ -1,0 +1,65 @@
+"""Errors, effective clusters and the wild bootstrap under the visit effects."""
+
+import numpy as np
+import pytest
+from visiting import simulate
+
+from kamlib.errors import ModelError
+from kamlib.studies.panels import prepare
+from kamlib.studies.regressions import regress, wild_bootstrap
+
+
+@pytest.fixture(scope="module")
+def ready():
+    return prepare(simulate(), "revenue", "visits", unit="account_id", time="month")
+
+
+def clusters(generator, count=8, size=40, spread=0.3):
+    """Per cluster Σ x y and Σ x x of y = 0 + cluster shock + noise."""
+    x = generator.normal(1, 0.5, (count, size))
+    y = spread * generator.normal(size=(count, 1)) + generator.normal(size=(count, size))
+    return (x * y).sum(axis=1), (x * x).sum(axis=1)
+
+
+def test_the_wild_bootstrap_covers_with_eight_clusters_where_the_normal_interval_does_not():
+    generator = np.random.default_rng(5)
+    covered, normal = [], []
+    for draw in range(150):
+        cross, information = clusters(generator)
+        (low, high), _ = wild_bootstrap(cross, information, 0.9, seed=draw, draws=199)
+        estimate = cross.sum() / information.sum()
+        error = np.sqrt(((cross - estimate * information) ** 2).sum()) / information.sum()
+        covered.append(low <= 0 <= high)
+        normal.append(abs(estimate) <= 1.645 * error)
+    assert 0.85 <= np.mean(covered) <= 0.96
+    assert np.mean(normal) < np.mean(covered)
+
+
+def test_the_interval_of_the_wild_bootstrap_leaves_out_what_its_test_rejects():
+    cross, information = clusters(np.random.default_rng(1), count=10)
+    (low, high), _ = wild_bootstrap(cross, information, 0.9, seed=0)
+    for end, direction in ((low, -1), (high, 1)):
+        beyond = end + direction * 1e-3
+        assert wild_bootstrap(cross - beyond * information, information, 0.9, seed=0)[1] <= 0.1
+
+
+def test_two_clusters_give_no_finite_interval():
+    (low, high), _ = wild_bootstrap(np.array([3.0, 5.0]), np.array([2.0, 2.0]), 0.9, seed=0)
+    assert (low, high) == (-np.inf, np.inf)
+
+
+def test_equal_clusters_are_worth_their_number_and_one_giant_is_worth_one(ready):
+    even = regress(ready.frame, ["x"], ready.cluster_columns)
+    assert 45 < even.effective_clusters() <= 60
+    giant = ready.frame.assign(y=ready.frame["y"] * np.where(ready.frame["unit"] == 0, 1e6, 1))
+    uneven = regress(giant, ["x"], ready.cluster_columns, family="ppml", effects=("unit",))
+    assert uneven.effective_clusters() < 1.1
+
+
+def test_collinear_regressors_are_refused(ready):
+    twin = ready.frame.assign(twin=2 * ready.frame["x"])
+    with (
+        pytest.warns(UserWarning, match="dropped due to multicollinearity"),
+        pytest.raises(ModelError, match="regressors x, twin are collinear after account and month effects"),
+    ):
+        regress(twin, ["x", "twin"], ready.cluster_columns)
