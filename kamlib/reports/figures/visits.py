@@ -1,0 +1,100 @@
+"""Pictures of the visit study: the ladder, the leads, carry-over, and who responds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from kamlib.reports.figures.style import ACCENT, GREY, SOFT, WARM, axes, footnote
+from kamlib.reports.findings.visits import class_table, ladder_table, level_table
+from kamlib.studies.visits import Visits
+
+ELASTICITY = "percent more revenue for one percent more visits"
+
+
+def draw_ladder(result: Visits) -> Axes:
+    """Every method's elasticity with its interval, and the literature's."""
+    table = ladder_table(result)
+    drawn = axes("The same question, asked better each time", ELASTICITY, height=3.6)
+    if len(table):
+        colours = [WARM, *[ACCENT] * (len(table) - 3), GREY, GREY]
+        _bars(drawn, table["method"], table["elasticity"], table["low"], table["high"], colours)
+    evidence = result.evidence
+    n, months = (evidence.accounts, evidence.months) if evidence else (0, 0)
+    footnote(drawn, f"n = {n:,} accounts × {months:,} months; bars: {result.level:.0%} intervals")
+    return drawn
+
+
+def draw_leads(result: Visits) -> Axes:
+    """The effect that visits yet to come seem to have on sales today; all should be zero."""
+    drawn = axes("Visits yet to come must not explain sales today", "months ahead", "coefficient of future visits")
+    lead = result.evidence.lead if result.evidence else None
+    drawn.axhline(0, color=GREY, linewidth=1)
+    if lead is None:
+        footnote(drawn, "n = 0 accounts: too few months to look ahead")
+        return drawn
+    frame, colour = lead.estimates, ACCENT if lead.passed else WARM
+    spread = [frame["estimate"] - frame["low"], frame["high"] - frame["estimate"]]
+    drawn.errorbar(frame["lead"], frame["estimate"], yerr=spread, fmt="o", color=colour, capsize=3)
+    drawn.set_xticks(frame["lead"])
+    footnote(drawn, f"n = {lead.n_accounts:,} accounts; {lead.level:.0%} intervals; joint test p = {lead.p_value:.3f}")
+    return drawn
+
+
+def draw_carry_over(result: Visits, months: int = 9) -> Axes:
+    """How much of a visit's effect is left month by month."""
+    drawn = axes("How long a visit works on", "months after the visit", "effect left")
+    carry = result.evidence.carry if result.evidence else None
+    if carry is None:
+        footnote(drawn, "n = 0 accounts: nothing could be estimated")
+        return drawn
+    after, kept = np.arange(months + 1), carry.diagnostics["lambda"]
+    low, high = carry.diagnostics["lambda_interval"]
+    drawn.fill_between(after, low**after, high**after, color=ACCENT, alpha=0.18, linewidth=0)
+    drawn.plot(after, kept**after, color=ACCENT, marker="o")
+    drawn.yaxis.set_major_formatter(PercentFormatter(1))
+    drawn.set(ylim=(0, 1.03))
+    text = f"n = {carry.n_accounts:,} accounts; carry-over {kept:.2f} a month, profile interval {low:.2f} to {high:.2f}"
+    footnote(drawn, text)
+    return drawn
+
+
+def draw_class_effects(result: Visits) -> Axes:
+    """The long-run coefficient by class: alone, and drawn towards the mean."""
+    table = class_table(result)
+    drawn = axes("Who responds", "effect of visits, coefficient of log(1 + visits a month)", height=2.8)
+    if len(table):
+        rows = np.arange(len(table))[::-1]
+        drawn.scatter(table["estimate"], rows + 0.12, facecolors="none", edgecolors=GREY, label="class alone")
+        _bars(drawn, table["class"], table["pooled_estimate"], table["pooled_low"], table["pooled_high"], [ACCENT])
+        drawn.legend(frameon=False, fontsize=8)
+    n = int(table["n_accounts"].sum()) if len(table) else 0
+    footnote(drawn, f"n = {n:,} accounts; bars: {result.level:.0%} intervals, drawn towards the mean of all")
+    return drawn
+
+
+def draw_level_effects(result: Visits) -> Axes:
+    """What one more visit a month brings, by who makes it."""
+    table = level_table(result)
+    drawn = axes("Whose visit brings more", "more revenue for one more visit a month", height=2.4)
+    if len(table):
+        _bars(drawn, table["visitor"], table["per_visit"], table["low"], table["high"], [ACCENT])
+        drawn.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    n = int(table["visits"].sum()) if len(table) else 0
+    footnote(drawn, f"n = {n:,} visits; bars: {result.level:.0%} intervals, the visits of the others held constant")
+    return drawn
+
+
+def _bars(drawn: Axes, labels, values: pd.Series, low: pd.Series, high: pd.Series, colours: list[str]) -> None:
+    """One line per label from the top: a dot with its interval; missing values leave the line empty."""
+    rows = np.arange(len(labels))[::-1]
+    colours = colours * len(labels) if len(colours) == 1 else colours
+    for row, value, lower, upper, colour in zip(rows, values, low, high, colours, strict=True):
+        drawn.plot([lower, upper], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
+        drawn.plot(value, row, "o", color=colour)
+    drawn.axvline(0, color=SOFT, linewidth=1)
+    drawn.set_yticks(rows, labels)
+    drawn.set(ylim=(-0.6, len(labels) - 0.4))
+    drawn.grid(axis="y", visible=False)

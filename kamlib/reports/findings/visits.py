@@ -1,0 +1,192 @@
+"""What the visit study says of the effect: the answer, what could have been seen, placebos, who responds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from kamlib.reports.finding import Finding, Gate, Verdict, judge
+from kamlib.reports.sentences import say
+from kamlib.studies.visit_evidence import LEAST_ACCOUNTS, LEAST_MONTHS, NEW, Evidence
+from kamlib.studies.visits import Visits
+
+STALE_DAYS = 45
+LITERATURE = {"albers": 0.34, "detailing": 0.245}  # mean elasticities: Albers et al. (2010), and for detailing
+POWER_NEEDED = LITERATURE["albers"]
+ALPHA = 0.05
+LADDER = ["method", "elasticity", "low", "high", "account_months", "n_accounts", "reason"]
+CLASSES = ["class", "n_accounts", "estimate", "pooled_estimate", "pooled_low", "pooled_high", "reason"]
+LEVELS = ["visitor", "visits", "per_visit", "low", "high"]
+
+
+def visit_effect(result: Visits) -> Finding:
+    """Whether visits sell: the answer of the whole study, or why there is none."""
+    evidence = result.evidence
+    if evidence is None:
+        return absent(result, "visits.effect", ("K082",))
+    estimate, low, high = evidence.long_run
+    verdict, reason = judge(*effect_gates(result))
+    values = {"lift": 10 * estimate, "low": 10 * low, "high": 10 * high, "n": evidence.accounts}
+    branch = _branch(evidence, low, high)
+    if evidence.carry:
+        values["kept"] = evidence.carry.diagnostics["lambda"]
+    can_claim = verdict is not Verdict.NO_CONCLUSION
+    return Finding(
+        "visits.effect",
+        say(f"visits.effect_{branch}", **values),
+        estimate if evidence.carry else None,
+        "percent of revenue per percent of visits",
+        (low, high) if evidence.carry else None,
+        result.level if evidence.carry else None,
+        evidence.carry.n_accounts if evidence.carry else 0,
+        verdict,
+        reason,
+        say("visits.effect_decision" if can_claim and low > 0 else "visits.effect_wait"),
+        ("K082", "K084"),
+    )
+
+
+def _branch(evidence: Evidence, low: float, high: float) -> str:
+    if evidence.failed:
+        return "unknown"
+    return "clear" if low > 0 else "negative" if high < 0 else "unclear"
+
+
+def visit_power(result: Visits) -> Finding:
+    """The smallest effect this book could have shown."""
+    evidence = result.evidence
+    if evidence is None:
+        return absent(result, "visits.power")
+    seen = evidence.detectable
+    if seen is None:
+        return nothing("visits.power", say("visits.power_none"))
+    is_fine = seen.elasticity <= POWER_NEEDED
+    values = {"smallest": 10 * seen.elasticity, "power": seen.power, "usual": 10 * POWER_NEEDED}
+    verdict, reason = judge(Gate(is_fine, Verdict.CAUTION, say("visits.power_weak", **values)))
+    return Finding(
+        "visits.power",
+        say("visits.power_fine" if is_fine else "visits.power_poor", **values),
+        seen.elasticity,
+        "percent of revenue per percent of visits",
+        n=seen.n_accounts,
+        verdict=verdict,
+        reason=reason,
+    )
+
+
+def visit_placebos(result: Visits) -> Finding:
+    """Whether the estimator is silent where there is nothing to find."""
+    evidence = result.evidence
+    if evidence is None:
+        return absent(result, "visits.placebos")
+    if evidence.lead is None:
+        return nothing("visits.placebos", say("visits.placebos_none"))
+    failed = [name for name in ("lead", "permuted", "peers") if name in evidence.failed]
+    verdict, reason = judge(*(gate for gate in effect_gates(result) if gate.reason in _reasons(evidence, failed)))
+    return Finding(
+        "visits.placebos",
+        say(
+            "visits.placebos_failed" if failed else "visits.placebos_passed",
+            failed=len(failed),
+            p=evidence.lead.p_value,
+        ),
+        evidence.lead.p_value,
+        "p-value of future visits",
+        n=evidence.lead.n_accounts,
+        verdict=verdict,
+        reason=reason,
+    )
+
+
+def visit_classes(result: Visits) -> Finding:
+    """Which class of account responds most, where classes differ at all."""
+    evidence = result.evidence
+    if evidence is None:
+        return absent(result, "visits.classes")
+    if evidence.classes is None:
+        return nothing("visits.classes", say("visits.classes_none"))
+    known = evidence.classes.classes.dropna(subset=["estimate"])
+    top = known.loc[known["pooled_estimate"].idxmax()]
+    p = evidence.classes.heterogeneity_p
+    branch = "alike" if len(known) < 2 or p >= ALPHA else "differ"
+    verdict, reason = judge(*effect_gates(result))
+    return Finding(
+        "visits.classes",
+        say(f"visits.classes_{branch}", classes=len(known), p=p, top=class_label(top["class"])),
+        p,
+        "p-value that all classes respond alike",
+        n=int(known["n_accounts"].sum()),
+        verdict=verdict,
+        reason=reason,
+        practices=("K014", "K084"),
+    )
+
+
+def ladder_table(result: Visits) -> pd.DataFrame:
+    """The ladder with its rungs named in words, and the literature beneath; empty without an estimate."""
+    if result.evidence is None:
+        return pd.DataFrame(columns=LADDER)
+    ladder = result.evidence.ladder
+    named = ladder.assign(method=[say(f"visits.method_{method}") for method in ladder["method"]])
+    known = [{"method": say(f"visits.known_{name}"), "elasticity": value} for name, value in LITERATURE.items()]
+    table = pd.concat([named, pd.DataFrame(known)], ignore_index=True)
+    whole = {"n": "Int64", "n_accounts": "Int64"}
+    return table.assign(reason=table["reason"].fillna("")).astype(whole).rename(columns={"n": "account_months"})[LADDER]
+
+
+def class_table(result: Visits) -> pd.DataFrame:
+    """The effect by class, drawn towards the mean, and alone."""
+    if result.evidence is None or result.evidence.classes is None:
+        return pd.DataFrame(columns=CLASSES)
+    frame = result.evidence.classes.classes
+    return frame.assign(**{"class": [class_label(name) for name in frame["class"]]})[CLASSES]
+
+
+def level_table(result: Visits) -> pd.DataFrame:
+    """What one more visit a month brings, by who makes it."""
+    if result.evidence is None or not len(result.evidence.levels):
+        return pd.DataFrame(columns=LEVELS)
+    frame = result.evidence.levels
+    return frame.assign(visitor=[say(f"visits.visitor_{name}") for name in frame["visitor"]])
+
+
+def class_label(name: str) -> str:
+    """A class as it is read: new accounts have no past to be classed by."""
+    return say("visits.class_new") if name == NEW else say("visits.class_named", name=name)
+
+
+def effect_gates(result: Visits) -> tuple[Gate, ...]:
+    """All that must hold before an effect is claimed, each with its reason."""
+    evidence = result.evidence
+    stale = (result.as_of - result.last_order).days if result.last_order is not None else 0
+    low, high = evidence.long_run[1:]
+    is_seen = bool(evidence.failed) or not (low <= 0 <= high)
+    return (
+        *(Gate(False, Verdict.NO_CONCLUSION, reason) for reason in _reasons(evidence, evidence.failed)),
+        Gate(is_seen, Verdict.CAUTION, say("visits.gate_zero")),
+        Gate(stale <= STALE_DAYS, Verdict.CAUTION, say("findings.stale", days=stale)),
+    )
+
+
+def _reasons(evidence: Evidence, failed) -> list[str]:
+    values = {
+        "n": evidence.carry.n_accounts if evidence.carry else 0,
+        "accounts": LEAST_ACCOUNTS,
+        "months": evidence.months,
+        "least_months": LEAST_MONTHS,
+        "p": evidence.lead.p_value if evidence.lead else np.nan,
+        "share": evidence.permuted.false_positive_share if evidence.permuted else np.nan,
+        "peer_p": evidence.peer_p,
+    }
+    return [say(f"visits.gate_{name}", **values) for name in failed]
+
+
+def absent(result: Visits, name: str, practices: tuple[str, ...] = ()) -> Finding:
+    """No visits, or no orders to set them against: said once for every chapter that needs both."""
+    key = "visits.no_visits" if not result.visits else "visits.no_orders"
+    return nothing(name, say(key, channels=", ".join(result.channels)), practices)
+
+
+def nothing(name: str, sentence: str, practices: tuple[str, ...] = ()) -> Finding:
+    """A finding that says only why there is none."""
+    return Finding(name, sentence, n=0, verdict=Verdict.NO_CONCLUSION, reason=sentence, practices=practices)
