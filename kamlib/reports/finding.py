@@ -99,6 +99,11 @@ class Finding:
         return publish.finding_bundle(self)
 
 
+def headlines_first(found: list[dict]) -> list[dict]:
+    """Findings as a busy reader wants them: those that call for a decision first, in the order of the report."""
+    return sorted(found, key=lambda finding: not finding.get("decision"))
+
+
 def _plain(value):
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}

@@ -9,6 +9,7 @@ import pandas as pd
 
 from kamlib.book.periods import Period
 from kamlib.reports import folder
+from kamlib.reports.finding import headlines_first
 from kamlib.reports.page import frame
 
 HEADLINES = 4
@@ -40,7 +41,7 @@ def _entry(report: Path, where: Path, before: Path) -> dict:
     title = f"{manifest['title']}: {manifest['key']}" if manifest["key"] else manifest["title"]
     href = "/".join([*report.relative_to(where).parts, "report.html"])
     earlier = {found["id"]: found for found in _findings(before / report.relative_to(where))}
-    findings = [{**found, "before": earlier.get(found["id"])} for found in _findings(report)[:HEADLINES]]
+    findings = [{**found, "before": earlier.get(found["id"])} for found in headlines_first(_findings(report))[:HEADLINES]]
     return {"title": title, "key": manifest["key"], "href": href, "findings": findings}
 
 

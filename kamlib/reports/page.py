@@ -12,8 +12,10 @@ from bs4 import BeautifulSoup
 from nbconvert import HTMLExporter
 from traitlets.config import Config
 
+from kamlib.reports.finding import headlines_first
 from kamlib.reports.publish import FIGURE, FINDING, NOTE, STYLE, TABLE, TEMPLATES, templates
 
+HEADLINES = 6
 OWN = {FINDING, TABLE, FIGURE, NOTE}
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -40,7 +42,8 @@ def build_page(notebook: nbformat.NotebookNode, context: dict) -> str:
     for anchor in body.find_all("a", class_="anchor-link"):
         anchor.extract()
     filled = {**context, "title": context.get("title") or (title.get_text().rstrip("¶") if title else "Report")}
-    return frame("report.html.j2", body=str(body), contents=contents, **filled)
+    filled["findings"] = headlines_first(context["findings"])
+    return frame("report.html.j2", body=str(body), contents=contents, shown=HEADLINES, **filled)
 
 
 def frame(template: str, **values) -> str:
