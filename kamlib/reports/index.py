@@ -41,7 +41,8 @@ def _entry(report: Path, where: Path, before: Path) -> dict:
     title = f"{manifest['title']}: {manifest['key']}" if manifest["key"] else manifest["title"]
     href = "/".join([*report.relative_to(where).parts, "report.html"])
     earlier = {found["id"]: found for found in _findings(before / report.relative_to(where))}
-    findings = [{**found, "before": earlier.get(found["id"])} for found in headlines_first(_findings(report))[:HEADLINES]]
+    headlines = headlines_first(_findings(report))[:HEADLINES]
+    findings = [{**found, "before": earlier.get(found["id"])} for found in headlines]
     return {"title": title, "key": manifest["key"], "href": href, "findings": findings}
 
 

@@ -41,9 +41,22 @@ def build_page(notebook: nbformat.NotebookNode, context: dict) -> str:
     ]
     for anchor in body.find_all("a", class_="anchor-link"):
         anchor.extract()
+    _fold_together(body)
     filled = {**context, "title": context.get("title") or (title.get_text().rstrip("¶") if title else "Report")}
     filled["findings"] = headlines_first(context["findings"])
     return frame("report.html.j2", body=str(body), contents=contents, shown=HEADLINES, **filled)
+
+
+def _fold_together(body: BeautifulSoup) -> None:
+    """Code cells that follow each other without output between them share one fold."""
+    for fold in body.find_all("details", class_="code"):
+        before = fold.find_previous_sibling()
+        if before is not None and before.name == "details" and "code" in before.get("class", []):
+            fold.summary.extract()
+            for part in reversed(before.find_all(recursive=False)[1:]):
+                fold.insert(0, part.extract())
+            fold.insert(0, before.summary.extract())
+            before.extract()
 
 
 def frame(template: str, **values) -> str:
