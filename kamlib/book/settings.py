@@ -40,7 +40,28 @@ THRESHOLDS: Mapping[str, Threshold] = MappingProxyType(
         "rfm_recency_days": Threshold((30, 60, 120, 240), "days", CONVENTION, "K014"),
         "rfm_active_months": Threshold((2, 4, 7, 10), "active months of twelve", CONVENTION, "K001"),
         "rfm_money_multiples": Threshold((0.1, 0.3, 1.0, 3.0), "multiples of the mean account", CONVENTION, "K001"),
+        "key_account_tests": Threshold(3, "of the four tests", CONVENTION, "K001"),
+        "influence_share": Threshold(0.01, "share of the book's value", CONVENTION, "K001"),
+        "growth_factor": Threshold(1.5, "times the year before", CONVENTION, "K005"),
+        "high_rating": Threshold(4, "of 5", CONVENTION, "K004"),
+        "fit_rating": Threshold(3, "of 5", CONVENTION, "K006"),
+        "centralised_share": Threshold(
+            1 / 3, "share of spend through the top buying centre", "at most about three centres to serve", "K007"
+        ),
+        "recurring_years": Threshold(2, "years of three with an order", CONVENTION, "K008"),
+        "recurring_months": Threshold(4, "months of three years with an order", CONVENTION, "K008"),
+        "one_order_share": Threshold(0.5, "share of three years' orders", CONVENTION, "K008"),
+        "new_product_days": Threshold(183, "days after launch", CONVENTION, "K017"),
+        "loyal_wallet_share": Threshold(0.5, "share of wallet", CONVENTION, "K017"),
+        "switching_wallet_drop": Threshold(0.1, "share of wallet", CONVENTION, "K018"),
+        "unattached_wallet_share": Threshold(0.2, "share of wallet", CONVENTION, "K019"),
+        "relationship_months": Threshold((12, 24), "months since the first order", CONVENTION, "K023"),
         "key_account_cap": Threshold(50, "accounts", "15 to 50 is good practice", "K013"),
+        "contract_notice_days": Threshold(90, "days before a contract ends", CONVENTION, "K081"),
+        "case_answer_days": Threshold(14, "days after a complaint is raised", CONVENTION, "K042"),
+        "executive_contact_days": Threshold(183, "days between executive contacts", CONVENTION, "K082"),
+        "white_space_share": Threshold(0.5, "share of similar accounts that buy it", CONVENTION, "K042"),
+        "referral_satisfaction": Threshold(9, "of 10", CONVENTION, "K080"),
         "visit_cost": Threshold(0, "money a visit", "declare yours; nothing is assumed", "K026"),
     }
 )

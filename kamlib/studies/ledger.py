@@ -92,14 +92,15 @@ def read_ledger(book: Book, months: int) -> Ledger:
     starts = tuple(months_before(as_of, back) for back in range(months, 0, -1))
     accounts = book.frame("accounts").set_index("account_id")
     cells = _cells(book, starts).to_pyarrow()
-    rows, columns = _rows(cells["account_id"], accounts.index), cells["month"].to_numpy()
+    rows = _rows(cells["account_id"], accounts.index)
     is_placed = rows >= 0
+    places = rows[is_placed] * (months + 1) + cells["month"].to_numpy()[is_placed]
     unplaced = float(cells["revenue"].to_numpy()[~is_placed].sum())
 
     def grid(name: str, empty=0.0) -> np.ndarray:
-        filled = np.full((len(accounts), months + 1), empty)
-        filled[rows[is_placed], columns[is_placed]] = cells[name].fill_null(empty).to_numpy()[is_placed]
-        return filled
+        filled = np.full(len(accounts) * (months + 1), empty)
+        filled[places] = cells[name].fill_null(empty).to_numpy()[is_placed]
+        return filled.reshape(len(accounts), months + 1)
 
     amounts = {name: grid(name) for name in ("revenue", "costed", "cost", "bought", "largest")}
     for name in ("first_day", "last_day"):

@@ -7,53 +7,129 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from kamlib.book.periods import Period, day
 from kamlib.book.store import Book
 from kamlib.studies.classes import abc, check_cuts, keep_share, near_cut
 from kamlib.studies.concentration import Interval, concentration, intervals, lorenz
+from kamlib.studies.coverage import cover
+from kamlib.studies.evidence import read_evidence
+from kamlib.studies.groups import roll_up
 from kamlib.studies.ledger import Ledger, read_ledger
+from kamlib.studies.loyalty import agreement, loyalty, serialisation
 from kamlib.studies.migration import class_moves, crossing, regression_to_mean, segment_moves
+from kamlib.studies.portfolio import matrix
+from kamlib.studies.qualification import payback, qualify
 from kamlib.studies.rfm import SEGMENTS, cut_points, rfm
 from kamlib.studies.rulebook import managerial, segment_counts
+from kamlib.studies.ratings import Scorecard, score
 from kamlib.studies.selection import DECISIONS, decide
+from kamlib.studies.stages import STAGES, funnel, lifecycle, relationship
 from kamlib.studies.standing import Standing, stand
 from kamlib.studies.tail import Tail, long_tail
 from kamlib.studies.trend import quarters
-from kamlib.studies.vip import vip
+from kamlib.studies.vip import lines_since, vip
 
 __all__ = ["Segmentation", "abc", "concentration", "managerial", "measure", "vip"]
 
 STEP_MONTHS = {"week": 1, "month": 1, "quarter": 3, "half": 6, "year": 12}
 QUARTERS = 8
 BORDERLINE = 0.80
+TREND_DRAWS, EARLIER_DRAWS = 100, 100
+EVIDENCE_TABLES = (
+    "contracts",
+    "ratings",
+    "surveys",
+    "opportunities",
+    "visits",
+    "references",
+    "investments",
+    "products",
+)
 
 
 @dataclass(frozen=True)
 class Segmentation:
-    """What the segmentation study measured; money is in the book's currency."""
+    """What the segmentation study measured; money is in the book's currency.
+
+    Attributes
+    ----------
+    as_of, then, step_months
+        The closing day, the one a period before, and the months between them.
+    months, cuts, cap, level
+        Window in months, ABC cuts, most key accounts there may be, probability of all intervals.
+    basis, cost_known_share
+        What value means (margin or revenue), and the share of the window's revenue whose cost is known.
+    has_said
+        Whether a last report of the same day and basis was given; without one the earlier day is recomputed.
+    absent
+        Tables that would add evidence and of which nothing can be read.
+    accounts
+        One row for each account: its standing, evidence, class (``abc``, ``kept_share``, ``is_borderline``,
+        ``near_cut``), RFM, ``segment``, loyalty, tests, criteria and gates, ``stage``, moves (``previous``,
+        ``cause``), and ``decision`` with its ``reason``; see the modules named after these.
+    concentration, margin_concentration
+        Gini, Herfindahl and top-20 % share with intervals, of revenue and of margin (empty where unknown).
+    lorenz, quarters, share_change, tail
+        The Lorenz curve, eight quarters of concentration, the change of the top share, the long tail.
+    classes, groups, rfm, segments, loyalties, stages, decisions
+        Accounts and revenue by ABC class; groups of owned accounts; by RFM segment, by the firm's own segment
+        (counts only; empty without rules), by loyalty and basis, by relationship stage, by decision.
+    proxy_agreement
+        In what share of the accounts with both the loyalty proxy agrees with the survey, and of how many.
+    serialisation
+        One row for each closing day: closes_on, share of buyers that are loyal, first in new products or class A.
+    card, matrix, payback, vip
+        The scorecard (``None`` without ratings), the portfolio matrix, investments against returns, VIP rows.
+    lifecycle, funnel
+        Accounts by recorded stage and by deeds; opportunities of the window.
+    crossing, rfm_crossing, regression
+        Accounts by class before and now; by RFM segment before and now; regression to the mean.
+    coverage
+        One row for each manager: key and small accounts, and hours on them.
+    last_order, unplaced
+        Day of the last order, and revenue of lines whose account the book does not show.
+    """
 
     as_of: date
     then: date
+    step_months: int
     months: int
+    cuts: tuple[float, float]
+    cap: int
+    level: float
     basis: str
     cost_known_share: float
-    cuts: tuple[float, float]
-    level: float
     has_said: bool
+    absent: tuple[str, ...]
     accounts: pd.DataFrame
     concentration: Mapping[str, Interval]
+    margin_concentration: Mapping[str, Interval]
     lorenz: pd.DataFrame
     quarters: pd.DataFrame
     share_change: Interval
     tail: Tail
     classes: pd.DataFrame
-    crossing: pd.DataFrame
-    regression: pd.DataFrame
+    groups: pd.DataFrame
     rfm: pd.DataFrame
     segments: pd.DataFrame
+    loyalties: pd.DataFrame
+    proxy_agreement: tuple[float, int]
+    serialisation: pd.DataFrame
+    card: Scorecard | None
+    matrix: pd.DataFrame
+    payback: pd.DataFrame
+    vip: pd.DataFrame
+    lifecycle: pd.DataFrame
+    stages: pd.DataFrame
+    funnel: pd.DataFrame
+    crossing: pd.DataFrame
+    rfm_crossing: pd.DataFrame
+    regression: pd.DataFrame
     decisions: pd.DataFrame
+    coverage: pd.DataFrame
     last_order: date | None
     unplaced: float
 
@@ -65,53 +141,101 @@ def measure(
     value: str = "auto",
     cuts: tuple[float, float] | None = None,
     rules=None,
-    previous: str | Path | pd.DataFrame = "",
     cap: int | None = None,
-    draws: int = 300,
+    previous: str | Path | pd.DataFrame = "",
+    draws: int = 200,
     level: float = 0.90,
     seed: int = 0,
 ) -> Segmentation:
-    """Segment the accounts of a book as of its day, and say what should change."""
+    """Segment the accounts of a book as of its day, and say what should change.
+
+    Parameters
+    ----------
+    book
+        The book; without an as_of the day of its last order counts.
+    period
+        The period reported; its length says how far back the comparison lies (a quarter where not given, a month at
+        least).
+    months
+        Length of the trailing window.
+    value
+        What accounts are worth: ``margin``, ``revenue``, or ``auto`` for margin where the cost is known.
+    cuts, cap
+        ABC cuts and most key accounts; the book's declared thresholds where not given.
+    rules
+        The firm's own segmentation for :func:`managerial`; the ``segments`` of ``book.yml`` where not given.
+    previous
+        The folder of the last report, or its accounts table: classes and key accounts as they were said then.
+    draws, level, seed
+        Bootstrap samples, probability of the intervals, and where the random numbers start.
+
+    Raises
+    ------
+    RequestError
+        When a parameter is not possible, or the book has neither a day nor an order.
+
+    Examples
+    --------
+    >>> result = measure(open_book("data/sample", as_of="2026-09-30"), period="2026-Q3")  # doctest: +SKIP
+    >>> result.accounts.loc[result.accounts.decision == "promote", ["name", "reason"]]  # doctest: +SKIP
+    """
     step = STEP_MONTHS[Period.parse(period).kind] if period else STEP_MONTHS["quarter"]
-    cuts = check_cuts(cuts or book.settings.value("abc_cuts"))
+    cuts = check_cuts(book.settings.value("abc_cuts") if cuts is None else cuts)
+    limit = int(book.settings.value("key_account_cap") if cap is None else cap)
     ledger = read_ledger(book, max(36, 2 * months, 3 * QUARTERS) + 2 * step)
-    now, then, earlier = _standings(ledger, step, months, value)
+    now, then, _ = standings = _standings(ledger, step, months, value)
     said = _said(previous, now.basis, then.as_of)
-    accounts = _described(now, cuts, draws, seed)
-    accounts["revenue_before"] = _before(ledger, months).reindex(accounts.index)
-    old, new = (cut_points(book.settings, standing.buyers["revenue"], months) for standing in (then, now))
-    accounts = accounts.join(rfm(now.accounts, new))
-    accounts = accounts.join(class_moves(then.accounts["value"], accounts["value"], cuts, said).drop(columns="abc"))
-    accounts = accounts.join(segment_moves(then.accounts, now.accounts, old, new))
-    rules = rules if rules is not None else list(book.settings.segments)
-    accounts["segment"] = _managerial(now.accounts, rules) if rules else accounts["rfm_segment"]
-    earlier_days = [_described(standing, cuts, 0, seed) for standing in (then, earlier)]
-    was_key = None if said is None or "is_key" not in said else said["is_key"]
-    limit = int(cap or book.settings.value("key_account_cap"))
-    accounts = accounts.join(decide(accounts, *earlier_days, limit, was_key))
+    days = _described(book, standings, cuts)
+    days[1] = days[1].join(_firmness(then, cuts, min(draws, EARLIER_DRAWS), seed))
+    accounts = days[0].join(_firmness(now, cuts, draws, seed))
+    accounts = accounts.join(_moves(book, now, then, cuts, said)).join(_segment(book, now, rules))
+    accounts = accounts.join(lifecycle(book, accounts).drop(columns="lifecycle"))
+    accounts["stage"] = relationship(accounts, book.settings)
+    was_key = said["is_key"] if said is not None and "is_key" in said else None
+    accounts = accounts.join(decide(accounts, *days[1:], limit, was_key))
     buyers = accounts[accounts["has_bought"]]
-    trend, change = quarters(ledger, QUARTERS, min(draws, 200), level, seed)
+    card = score(book, limit, seed=seed)
+    trend, change = quarters(ledger, QUARTERS, min(draws, TREND_DRAWS), level, seed)
+    own = list(book.settings.segments) if rules is None else rules
+    before, by_rfm = accounts["revenue_before"].fillna(0.0), (accounts["rfm_previous"], accounts["rfm_segment"])
     return Segmentation(
         as_of=now.as_of,
         then=then.as_of,
+        step_months=step,
         months=months,
+        cuts=cuts,
+        cap=limit,
+        level=level,
         basis=now.basis,
         cost_known_share=now.cost_known_share,
-        cuts=cuts,
-        level=level,
         has_said=said is not None,
+        absent=tuple(name for name in EVIDENCE_TABLES if not book.has(name)),
         accounts=accounts,
         concentration=intervals(buyers["revenue"], draws, level, seed),
+        margin_concentration=_of_margin(buyers, draws, level, seed),
         lorenz=lorenz(buyers["revenue"]),
         quarters=trend,
         share_change=change,
         tail=long_tail(buyers, level),
         classes=_summary(accounts, "abc", ["A", "B", "C"]),
-        crossing=crossing(accounts),
-        regression=regression_to_mean(accounts["revenue_before"].fillna(0.0), accounts["revenue"], cuts),
+        groups=roll_up(accounts, cuts),
         rfm=_summary(accounts, "rfm_segment", list(SEGMENTS)),
-        segments=segment_counts(accounts["segment"], rules) if rules else pd.DataFrame(),
+        segments=segment_counts(accounts["segment"], own) if len(own) else pd.DataFrame(),
+        loyalties=accounts.groupby(["loyalty", "loyalty_basis"]).size().rename("accounts").reset_index(),
+        proxy_agreement=agreement(accounts),
+        serialisation=_serialisations(standings, days),
+        card=card,
+        matrix=matrix(accounts, card),
+        payback=payback(accounts),
+        vip=_vips(book, ledger.closing(step), accounts),
+        lifecycle=_counts(accounts, ["lifecycle", "lifecycle_by_deeds"]),
+        stages=_summary(accounts, "stage", list(STAGES)),
+        funnel=funnel(book, now.starts_on),
+        crossing=crossing(accounts),
+        rfm_crossing=pd.crosstab(*by_rfm).reindex(index=list(SEGMENTS), columns=list(SEGMENTS), fill_value=0),
+        regression=regression_to_mean(before, accounts["revenue"], cuts),
         decisions=_summary(accounts[accounts["decision"] != ""], "decision", list(DECISIONS)),
+        coverage=cover(book, accounts, now.starts_on),
         last_order=_last_order(now),
         unplaced=ledger.unplaced,
     )
@@ -126,6 +250,42 @@ def _standings(ledger: Ledger, step: int, months: int, value: str) -> list[Stand
     return found
 
 
+def _described(book: Book, standings: list[Standing], cuts: tuple[float, float]) -> list[pd.DataFrame]:
+    """The accounts of each day with their evidence, class, loyalty, and whether they qualify."""
+    windows = [(standing.starts_on, standing.as_of) for standing in standings]
+    evidence = read_evidence(book, windows, standings[0].accounts.index)
+    days = []
+    for standing, known in zip(standings, evidence, strict=True):
+        accounts = standing.accounts.join(known)
+        accounts["abc"] = abc(accounts["value"], cuts)
+        accounts["near_cut"] = near_cut(accounts["value"], cuts)
+        accounts = accounts.join(loyalty(accounts, book.settings)).join(qualify(accounts, book.settings))
+        days.append(accounts.assign(is_official=accounts["is_official"].fillna(False).astype(bool)))
+    return days
+
+
+def _firmness(now: Standing, cuts: tuple[float, float], draws: int, seed: int) -> pd.DataFrame:
+    kept = keep_share(now.by_month, cuts, draws, seed)
+    return pd.DataFrame({"kept_share": kept, "is_borderline": kept < BORDERLINE}, index=now.accounts.index)
+
+
+def _moves(book: Book, now: Standing, then: Standing, cuts: tuple[float, float], said) -> pd.DataFrame:
+    """RFM of each account, and its class and segment before with the cause of each change."""
+    old, new = (cut_points(book.settings, s.buyers["revenue"], s.months) for s in (then, now))
+    by_class = class_moves(then.accounts["value"], now.accounts["value"], cuts, said).drop(columns="abc")
+    return rfm(now.accounts, new).join(by_class).join(segment_moves(then.accounts, now.accounts, old, new))
+
+
+def _segment(book: Book, now: Standing, rules) -> pd.DataFrame:
+    """The firm's own segment; the RFM segment where it declares none."""
+    own, accounts = list(book.settings.segments) if rules is None else rules, now.accounts
+    if not len(own):
+        points = cut_points(book.settings, now.buyers["revenue"], now.months)
+        return rfm(accounts, points)[["rfm_segment"]].rename(columns={"rfm_segment": "segment"})
+    columns = ("recency_days", "orders_ever", "mean_spend", "first_purchase_days")
+    return managerial(*(accounts[name] for name in columns), own).to_frame("segment")
+
+
 def _said(previous, basis: str, then: date) -> pd.DataFrame | None:
     """What the last report said of each account, where there is one of that day and of the same kind of value."""
     if isinstance(previous, (str, Path)):
@@ -134,46 +294,31 @@ def _said(previous, basis: str, then: date) -> pd.DataFrame | None:
             return None
         previous = pd.read_parquet(path)
     said = previous.set_index("account_id") if "account_id" in previous else previous
-    if not {"value", "abc", "basis", "as_of"} <= set(said.columns) or said.empty:
+    if said.empty or not {"value", "class", "basis", "as_of"} <= set(said.columns):
         return None
     is_same = said["basis"].iloc[0] == basis and day(said["as_of"].iloc[0]) == then
-    return said if is_same else None
+    return said.rename(columns={"class": "abc"}) if is_same else None
 
 
-def _described(standing: Standing, cuts: tuple[float, float], draws: int, seed: int) -> pd.DataFrame:
-    """The accounts of a standing with their class, how firm it is, and whether they could be key accounts."""
-    accounts = standing.accounts.copy()
-    accounts["abc"] = abc(accounts["value"], cuts)
-    accounts["near_cut"] = near_cut(accounts["value"], cuts)
-    accounts["kept_share"] = keep_share(standing.by_month, cuts, draws, seed) if draws else float("nan")
-    accounts["is_borderline"] = accounts["kept_share"] < BORDERLINE
-    returns = (accounts["years_active"] >= 2) | (accounts["months_active"] >= 4)
-    is_large, is_one = accounts["abc"] == "A", accounts["largest_order_share"] >= 0.5
-    accounts["is_recurring"] = returns & ~is_one
-    accounts["is_one_off"] = is_large & is_one
-    accounts["is_official"] = accounts["is_official"].fillna(False).astype(bool)
-    could = is_large & accounts["is_recurring"]
-    accounts["qualifies"], accounts["qualifies_but_official"] = (
-        could & ~accounts["is_official"],
-        could & accounts["is_official"],
-    )
-    return accounts
+def _of_margin(buyers: pd.DataFrame, draws: int, level: float, seed: int) -> dict[str, Interval]:
+    if buyers["margin"].isna().any() or buyers.empty:
+        return {}
+    return intervals(buyers["margin"], draws, level, seed)
 
 
-def _before(ledger: Ledger, months: int) -> pd.Series:
-    """Revenue of each account in the window before the window, which does not overlap it."""
-    amounts = ledger.revenue[:, 1:][:, -2 * months : -months].sum(axis=1)
-    return pd.Series(amounts, index=ledger.accounts.index)
+def _serialisations(standings: list[Standing], days: list[pd.DataFrame]) -> pd.DataFrame:
+    closes = pd.to_datetime([standing.as_of for standing in reversed(standings)])
+    shares = [serialisation(accounts) for accounts in reversed(days)]
+    return pd.DataFrame({"closes_on": closes.astype("datetime64[s]"), "share": shares})
 
 
-def _managerial(accounts: pd.DataFrame, rules) -> pd.Series:
-    columns = (
-        accounts["recency_days"],
-        accounts["orders_ever"],
-        accounts["mean_spend"],
-        accounts["first_purchase_days"],
-    )
-    return managerial(*columns, rules)
+def _vips(book: Book, since: date, accounts: pd.DataFrame) -> pd.DataFrame:
+    """The accounts that meet the VIP rule by what they bought after a day, officials marked."""
+    limits = (book.settings.value("vip_single_purchase"), book.settings.value("vip_month_purchase"))
+    lines = lines_since(book, since + pd.Timedelta(days=1))
+    found = vip(lines[lines["account_id"].isin(accounts.index)], *limits)
+    named = accounts[["name", "is_official"]].reindex(found["account_id"])
+    return found.assign(name=named["name"].to_numpy(), is_official=named["is_official"].to_numpy(dtype=bool))
 
 
 def _summary(accounts: pd.DataFrame, by: str, named: list[str]) -> pd.DataFrame:
@@ -181,7 +326,11 @@ def _summary(accounts: pd.DataFrame, by: str, named: list[str]) -> pd.DataFrame:
     sums = accounts.groupby(by).agg(accounts=("value", "size"), revenue=("revenue", "sum"), value=("value", "sum"))
     sums = sums.reindex(named, fill_value=0).rename_axis(by).reset_index()
     total = sums["revenue"].sum()
-    return sums.assign(share=sums["revenue"] / total if total > 0 else float("nan"))
+    return sums.assign(share=sums["revenue"] / total if total > 0 else np.nan)
+
+
+def _counts(accounts: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    return accounts.groupby(by, dropna=False).size().rename("accounts").reset_index()
 
 
 def _last_order(now: Standing) -> date | None:

@@ -1,12 +1,16 @@
 """Who becomes a key account, who stops being one, and who needs a person's judgement: lists with reason codes.
 
-The rule, applied to the last three closing days so that nobody goes in and out with the noise:
+The rule is applied to the last three closing days, so that nobody goes in and out with the noise:
 
 * an account *meets* the rule on a day when it qualifies and is among the ``cap`` largest by value that do;
-* it enters when it meets the rule and its class is firm, or when it meets it for the second time running;
+* it enters when it meets the rule and its class is firm, or when it meets the rule for the second time running;
 * it leaves when it fails the rule twice running, or at once when it bought nothing in the window;
-* what the rule may not settle goes to review: a first time below the line, a class that is not firm, an account whose
-  size is one order, an official (never admitted by rule), one that qualifies beyond the cap.
+* what the rule may not settle goes to review: a first time below the line, a class that is not firm, an official
+  (never admitted by rule), an account for which the book can tell none of the criteria; and, if they are among the
+  ``cap`` largest of all, an account whose size is one order and one that lacks nothing but a gate.
+
+An account that qualifies beyond the cap waits: it is shown, and nothing is decided about it. Where no report says who
+was a key account, the rule is taken to have been in force since the first of the three days.
 """
 
 from __future__ import annotations
@@ -16,18 +20,33 @@ import pandas as pd
 
 PROMOTE, DEMOTE, REVIEW, KEEP, NONE = "promote", "demote", "review", "keep", ""
 DECISIONS = (PROMOTE, DEMOTE, REVIEW, KEEP)
+REASONS = (
+    "official",
+    "silent",
+    "failed_twice",
+    "failed_once",
+    "holds",
+    "entered",
+    "met_twice",
+    "not_firm",
+    "one_order",
+    "gate",
+    "no_evidence",
+    "over_cap",
+)
 FIRM = 0.80
 
 
 def meets(accounts: pd.DataFrame, cap: int) -> pd.Series:
-    """Which accounts meet the rule on one day.
+    """Which accounts meet the rule on one day: those that qualify and are among the largest ``cap`` that do.
 
-    Parameters
-    ----------
-    accounts
-        qualifies (flag) and value by account.
-    cap
-        How many key accounts there may be.
+    Accounts of equal value at the last place all meet it.
+
+    Examples
+    --------
+    >>> day = pd.DataFrame({"qualifies": [True, True, False], "value": [5.0, 3.0, 9.0]})
+    >>> meets(day, 1).tolist()
+    [True, False, False]
     """
     value = accounts["value"].where(accounts["qualifies"])
     return value.rank(ascending=False, method="min").le(cap)
@@ -39,8 +58,9 @@ def decide(now: pd.DataFrame, then: pd.DataFrame, earlier: pd.DataFrame, cap: in
     Parameters
     ----------
     now, then, earlier
-        qualifies, value, has_bought by account on three closing days; *now* also kept_share (in what share of
-        bootstrap samples the class holds), is_one_off, is_official and qualifies_but_official.
+        qualifies, value and has_bought by account on three closing days; *now* and *then* also kept_share (in what
+        share of bootstrap samples the class holds); *now* also lacks, is_one_off, is_official and
+        qualifies_but_official; all three criteria_met.
     cap
         How many key accounts there may be.
     was_key
@@ -48,29 +68,41 @@ def decide(now: pd.DataFrame, then: pd.DataFrame, earlier: pd.DataFrame, cap: in
 
     Returns
     -------
-    By account of *now*: was_key, meets_now, is_key (after the decision), decision, reason.
+    By account of *now*: was_key, meets_now, is_key (once the decisions are carried out; an account under review
+    stays what it was), decision (promote, demote, review, keep or empty), reason (one of ``REASONS`` or empty).
     """
-    today = meets(now, cap)
-    before, first = (meets(day, cap).reindex(now.index, fill_value=False) for day in (then, earlier))
-    key = (before | first) if was_key is None else was_key.reindex(now.index, fill_value=False).astype(bool)
-    is_firm = now["kept_share"].fillna(0) >= FIRM
+    today, before = meets(now, cap), meets(then, cap).reindex(now.index, fill_value=False)
+    told = _since_first(meets(earlier, cap) & _has_evidence(earlier), then, cap) if was_key is None else was_key
+    key = told.reindex(now.index).fillna(False).astype(bool)
+    is_firm, is_top = now["kept_share"] >= FIRM, now["value"].rank(ascending=False, method="min") <= cap
     choices = [
-        (key & now["is_official"], REVIEW, "official"),
         (key & ~now["has_bought"], DEMOTE, "silent"),
-        (key & ~today & ~before, DEMOTE, "below twice"),
-        (key & ~today, REVIEW, "below once"),
+        (key & now["is_official"], REVIEW, "official"),
+        (key & ~today & ~before, DEMOTE, "failed_twice"),
+        (key & ~today, REVIEW, "failed_once"),
         (key, KEEP, "holds"),
         (now["qualifies_but_official"], REVIEW, "official"),
+        (today & ~_has_evidence(now), REVIEW, "no_evidence"),
         (today & is_firm, PROMOTE, "entered"),
-        (today & before, PROMOTE, "met twice"),
-        (today, REVIEW, "not firm"),
-        (now["qualifies"], REVIEW, "over the cap"),
-        (now["is_one_off"], REVIEW, "one order"),
+        (today & before, PROMOTE, "met_twice"),
+        (today, REVIEW, "not_firm"),
+        (is_top & now["is_one_off"], REVIEW, "one_order"),
+        (is_top & (now["lacks"] == "gates"), REVIEW, "gate"),
+        (now["qualifies"], NONE, "over_cap"),
     ]
     held = [flag.to_numpy(dtype=bool) for flag, _, _ in choices]
     decision = np.select(held, [choice for _, choice, _ in choices], NONE)
     reason = np.select(held, [code for _, _, code in choices], "")
     is_key = np.isin(decision, [PROMOTE, KEEP]) | (key.to_numpy() & (decision == REVIEW))
-    return pd.DataFrame(
-        {"was_key": key, "meets_now": today, "is_key": is_key, "decision": decision, "reason": reason}, index=now.index
-    )
+    columns = {"was_key": key, "meets_now": today, "is_key": is_key, "decision": decision, "reason": reason}
+    return pd.DataFrame(columns, index=now.index).astype({"decision": object, "reason": object})
+
+
+def _has_evidence(day: pd.DataFrame) -> pd.Series:
+    return day["criteria_met"] != ""
+
+
+def _since_first(first: pd.Series, then: pd.DataFrame, cap: int) -> pd.Series:
+    """Who was a key account after the second day, had the rule been in force since the first."""
+    entered = meets(then, cap) & _has_evidence(then) & (then["kept_share"] >= FIRM)
+    return (first.reindex(then.index, fill_value=False) & then["has_bought"]) | entered

@@ -13,12 +13,14 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from kamlib.book.periods import DAYS_PER_YEAR
 from kamlib.errors import RequestError
 from kamlib.studies.ledger import Ledger
 
 BASES = ("auto", "margin", "revenue")
 COST_KNOWN = 0.95
 RECURRENCE_YEARS = 3
+DAYS_A_QUARTER = DAYS_PER_YEAR / 4
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,13 @@ class Standing:
     cost_known_share
         Share of the window's revenue whose cost is known; missing without revenue.
     accounts
-        One row for each account opened by then: the columns of the accounts table, and, for the window: revenue,
-        margin (missing where no cost is known), value, orders, active_months, has_bought; over all history:
+        One row for each account opened by then: the columns of the accounts table, and, for the window before the
+        window: revenue_before (missing where the book does not reach back to its start); for the window: revenue,
+        margin (missing where no cost is known), value, orders, active_months, quarters_active (three-month spans
+        with an order) and quarters_open (spans since its first order), has_bought; over all history:
         recency_days, first_purchase_days, orders_ever, mean_spend (money an order); over three years: years_active,
-        months_active, largest_order, largest_order_share (of what its orders amount to).
+        months_active, largest_order, largest_order_share (of what its orders amount to), revenue_recent and
+        margin_recent.
     by_month
         (accounts, months) value, oldest month first; rows in the order of ``accounts``.
     """
@@ -92,14 +97,25 @@ def stand(ledger: Ledger, back: int = 0, months: int = 12, basis: str = "auto") 
     margin = ledger.costed - ledger.cost + np.nan_to_num(rate) * (ledger.revenue - ledger.costed)
     value = (margin if used == "margin" else ledger.revenue)[:, window]
     accounts = ledger.accounts.copy()
-    accounts["revenue"] = ledger.revenue[:, window].sum(axis=1)
-    accounts["margin"] = margin[:, window].sum(axis=1) if known > 0 else np.nan
+    recent = slice(max(1, end - 12 * RECURRENCE_YEARS), end)
+    for name, span in (("", window), ("_recent", recent)):
+        accounts[f"revenue{name}"] = ledger.revenue[:, span].sum(axis=1)
+        accounts[f"margin{name}"] = margin[:, span].sum(axis=1) if known > 0 else np.nan
+    accounts["revenue_before"] = _before(ledger, end, months)
     accounts["value"] = value.sum(axis=1)
     accounts["has_bought"] = (ledger.revenue[:, window] != 0).any(axis=1)
     accounts = accounts.join(_habits(ledger, as_of, window, end))
     is_open = (accounts["opened_on"].isna() | (accounts["opened_on"] <= pd.Timestamp(as_of))).to_numpy()
     starts_on = ledger.starts[end - months - 1]
     return Standing(as_of, starts_on, months, used, known, accounts[is_open], value[is_open])
+
+
+def _before(ledger: Ledger, end: int, months: int) -> np.ndarray:
+    """Revenue in the window before the window; missing unless the book had orders by the first month of it."""
+    start = end - 2 * months
+    if start < 1 or not ledger.orders[:, : start + 1].any():
+        return np.full(len(ledger.accounts), np.nan)
+    return ledger.revenue[:, start : end - months].sum(axis=1)
 
 
 def _margin_rate(ledger: Ledger, window: slice) -> tuple[float, float]:
@@ -116,6 +132,7 @@ def _habits(ledger: Ledger, as_of: date, window: slice, end: int) -> pd.DataFram
     orders, last = ledger.orders, ledger.last_day[:, till].max(axis=1)
     first = np.where(ledger.orders > 0, ledger.first_day, np.iinfo(np.int64).max)[:, till].min(axis=1)
     ever, bought = orders[:, till].sum(axis=1), ledger.bought[:, recent].sum(axis=1)
+    quarters = [slice(max(window.start, q - 3), q) for q in range(window.stop, window.start, -3)]
     years = [slice(max(1, end - 12 * (y + 1)), max(1, end - 12 * y)) for y in range(RECURRENCE_YEARS)]
     today, largest = (pd.Timestamp(as_of) - pd.Timestamp(0)).days, ledger.largest[:, recent].max(axis=1)
     habits = pd.DataFrame(
@@ -123,6 +140,8 @@ def _habits(ledger: Ledger, as_of: date, window: slice, end: int) -> pd.DataFram
             "orders": orders[:, window].sum(axis=1),
             "active_months": (orders[:, window] > 0).sum(axis=1),
             "orders_ever": ever,
+            "quarters_active": sum(orders[:, quarter].any(axis=1).astype(int) for quarter in quarters),
+            "quarters_open": np.clip((today - first) // DAYS_A_QUARTER + 1, 0, len(quarters)) * (ever > 0),
             "years_active": sum(orders[:, year].any(axis=1).astype(int) for year in years),
             "months_active": (orders[:, recent] > 0).sum(axis=1),
         },

@@ -12,8 +12,13 @@ The rule as the domain text states it: a single purchase of mid or high grade go
 
 from __future__ import annotations
 
+from datetime import date
+
+import numpy as np
 import pandas as pd
 
+from kamlib.book.features import exact
+from kamlib.book.store import Book
 from kamlib.errors import RequestError
 
 GRADES = ("mid", "high")
@@ -64,14 +69,14 @@ def vip(orders: pd.DataFrame, single: float = 10_000, month: float = 20_000) -> 
     if not (single > 0 and month > 0):
         raise RequestError(f"both VIP limits must be above zero; they are {single} and {month}")
     lines = _counting_lines(orders)
-    best = _largest(lines, ["order_id"], "order").merge(_largest(lines, ["month"], "month"), on="account_id")
-    is_single, is_month = best.order_amount >= _cents(single), best.month_amount >= _cents(month)
-    best["rule"] = BOTH
-    best["rule"] = best.rule.mask(~is_month, SINGLE).mask(~is_single, MONTH)
-    best["ungraded"] = best.ungraded_month.where(is_month, best.ungraded_order)
+    best = _largest(lines, "order_id", "order").join(_largest(lines, "month", "month").drop(columns="order_date"))
+    is_single, is_month = best["order_amount"] >= _cents(single), best["month_amount"] >= _cents(month)
+    best["rule"] = np.select([is_single & is_month, is_single], [BOTH, SINGLE], MONTH)
+    best["ungraded"] = best["ungraded_month"].where(is_month, best["ungraded_order"])
+    eligible = best[is_single | is_month].sort_index().reset_index()
     for name in ("order_amount", "month_amount", "ungraded"):
-        best[name] = best[name] / 100
-    eligible = best[is_single | is_month].sort_values("account_id", ignore_index=True)
+        eligible[name] = eligible[name] / 100
+    eligible["month"] = [f"{(m - 1) // 12:04d}-{(m - 1) % 12 + 1:02d}" for m in eligible["month"]]
     return eligible[list(COLUMNS)]
 
 
@@ -92,20 +97,33 @@ def _counting_lines(orders: pd.DataFrame) -> pd.DataFrame:
             f"{missing} of {len(lines)} order lines lack an account, order, date or amount; mend or drop them"
         )
     lines["order_date"] = pd.to_datetime(lines["order_date"])
-    lines["month"] = lines["order_date"].dt.strftime("%Y-%m")
+    lines["month"] = lines["order_date"].dt.year * 12 + lines["order_date"].dt.month
     # Amounts may be finer than a cent; what is compared is the sum, rounded once.
     lines["amount"] = pd.to_numeric(lines["revenue"]).astype(float)
     lines["ungraded"] = lines["amount"].where(tier.reindex(lines.index).isna(), 0.0)
     return lines
 
 
-def _largest(lines: pd.DataFrame, keys: list[str], what: str) -> pd.DataFrame:
+def _largest(lines: pd.DataFrame, key: str, what: str) -> pd.DataFrame:
     """The largest order or month of each account; the earliest of equal ones."""
-    sums = lines.groupby(["account_id", *keys], as_index=False).agg(
+    sums = lines.groupby(["account_id", key], sort=False, as_index=False).agg(
         amount=("amount", "sum"), ungraded=("ungraded", "sum"), order_date=("order_date", "min")
     )
     sums["amount"], sums["ungraded"] = _cents(sums["amount"]), _cents(sums["ungraded"])
-    sums = sums.sort_values(["account_id", "amount", "order_date", *keys], ascending=[True, False, True, True])
-    names = {"amount": f"{what}_amount", "ungraded": f"ungraded_{what}"}
-    top = sums.drop_duplicates("account_id").rename(columns=names)
-    return top if what == "order" else top.drop(columns="order_date")
+    sums = sums.sort_values(["amount", "order_date", key], ascending=[False, True, True])
+    top = sums.drop_duplicates("account_id").set_index("account_id")
+    return top.rename(columns={"amount": f"{what}_amount", "ungraded": f"ungraded_{what}"})
+
+
+def lines_since(book: Book, since: date) -> pd.DataFrame:
+    """Order lines of a book from a day on, as :func:`vip` wants them, one for each order, day and grade.
+
+    ``tier`` is there where the book's products have one.
+    """
+    lines = book.table("orders", "account_id", "order_id", "order_date", "product_id", "revenue")
+    lines = lines.filter(lines.order_date >= since)
+    keys = ["account_id", "order_id", "order_date"]
+    if book.has("products", "tier"):
+        lines = lines.left_join(book.table("products", "product_id", "tier"), "product_id")
+        keys.append("tier")
+    return book.collect(lines.group_by(keys).aggregate(revenue=exact(lines.revenue).sum().cast("float64")), keys)

@@ -1,0 +1,57 @@
+"""Who looks after whom: whether one manager's book mixes key accounts with small ones, and where the hours go."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from kamlib.book.store import Book
+
+
+def cover(book: Book, accounts: pd.DataFrame, since: date) -> pd.DataFrame:
+    """One row for each manager with an account that buys or is visited.
+
+    Parameters
+    ----------
+    book
+        The book; visits are optional.
+    accounts
+        manager_id, is_key, abc and has_bought by account.
+    since
+        First day of the window the hours are counted in.
+
+    Returns
+    -------
+    manager_id, accounts (that bought), key_accounts, small_accounts (class C that bought), hours, key_hours_share,
+    small_hours_share (missing without hours), is_mixed (at least one key and one small account); the manager with
+    most key accounts first.
+    """
+    mine = accounts.dropna(subset="manager_id")
+    is_small = (mine["abc"] == "C") & mine["has_bought"] & ~mine["is_key"]
+    counts = pd.DataFrame(
+        {"accounts": mine["has_bought"] | mine["is_key"], "key_accounts": mine["is_key"], "small_accounts": is_small}
+    )
+    frame = counts.groupby(mine["manager_id"]).sum().astype(int)
+    frame = frame.join(_hours(book, mine.assign(is_small=is_small), since))
+    frame["is_mixed"] = (frame["key_accounts"] > 0) & (frame["small_accounts"] > 0)
+    order = ["key_accounts", "small_accounts"]
+    return frame[frame["accounts"] > 0].sort_values(order, ascending=False, kind="stable").reset_index()
+
+
+def _hours(book: Book, accounts: pd.DataFrame, since: date) -> pd.DataFrame:
+    """Hours of each manager, and the shares spent on key and on small accounts."""
+    names = ["hours", "key_hours_share", "small_hours_share"]
+    if not book.has("visits", "hours", "manager_id"):
+        return pd.DataFrame(np.nan, index=accounts["manager_id"].unique(), columns=names)
+    visits = book.table("visits", "account_id", "manager_id", "visit_date", "hours")
+    visits = visits.filter(visits.hours.notnull(), visits.visit_date >= since)
+    spent = book.collect(
+        visits.group_by("manager_id", "account_id").aggregate(hours=visits.hours.sum()), ["manager_id", "account_id"]
+    )
+    kinds = accounts[["is_key", "is_small"]].reindex(spent["account_id"]).fillna(False).to_numpy(dtype=bool)
+    sums = spent.assign(key=spent["hours"] * kinds[:, 0], small=spent["hours"] * kinds[:, 1])
+    totals = sums.groupby("manager_id")[["hours", "key", "small"]].sum()
+    shares = totals[["key", "small"]].div(totals["hours"].where(totals["hours"] > 0), axis=0)
+    return totals[["hours"]].join(shares.rename(columns={"key": names[1], "small": names[2]}))

@@ -1,0 +1,212 @@
+"""What the book knows about each account beyond what it bought: contracts, ratings, references, surveys, products.
+
+Everything is read as of each closing day. What a book does not record stays missing: a book without contracts
+leaves ``contract_years`` missing, one with contracts gives 0 to an account that has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import ibis
+import numpy as np
+import pandas as pd
+
+from kamlib.book.features import exact
+from kamlib.book.periods import DAYS_PER_YEAR, months_before
+from kamlib.book.store import Book
+
+LOOK_BACK_MONTHS = 36
+SURVEY_MONTHS = 24
+CHAIN_GAP_DAYS = 31
+COUNTED = ("contract_years", "references_made", "trials", "invested", "new_products", "categories")
+RATED = {
+    "reputation_score": ("reputation", "image", "信譽", "形象"),
+    "innovation_score": ("innovation", "technology", "創新"),
+    "market_score": ("growth", "market", "市場"),
+    "fit_score": ("product", "適合"),
+}
+
+
+def read_evidence(book: Book, windows: Sequence[tuple[date, date]], index: pd.Index) -> list[pd.DataFrame]:
+    """Evidence by account for each window, read as of its last day.
+
+    Parameters
+    ----------
+    book
+        The book, read as of the last of the days or later.
+    windows
+        First and last day of each trailing window.
+    index
+        The accounts wanted.
+
+    Returns
+    -------
+    A frame for each window with, missing where the book cannot tell: contract_years (length of the unbroken chain of
+    contracts that runs on the day, as agreed), reputation_score, innovation_score, market_score and fit_score (mean
+    of the latest rating of each rater, 1 to 5), references_made, trials, invested (money, over three years),
+    wallet_share, wallet_change, satisfaction and surveyed_on (last answer within two years), new_products (bought
+    soon after launch), categories, centralised_share.
+
+    Examples
+    --------
+    >>> read_evidence(book, [(date(2025, 10, 1), date(2026, 9, 30))], accounts.index)  # doctest: +SKIP
+    """
+    products = _new_products(book, book.settings.value("new_product_days"))
+    categories, centres = _categories(book, windows), _centralised(book, windows)
+    found = []
+    for place, (_, day) in enumerate(windows):
+        then = book.at(day)
+        columns = {
+            "contract_years": _contract_years(then, day),
+            **_ratings(then),
+            "references_made": _counted(then, "references", "referred_on", day),
+            "trials": _trials(then, day),
+            "invested": _invested(then, day),
+            **_surveys(then, day),
+            "new_products": _adopted(products, day),
+            "categories": categories[place],
+            "centralised_share": centres[place],
+        }
+        found.append(
+            pd.DataFrame({name: _placed(name, column, index) for name, column in columns.items()}, index=index)
+        )
+    return found
+
+
+def _placed(name: str, column: pd.Series | None, index: pd.Index) -> pd.Series:
+    """A column on the accounts wanted; missing throughout where the book has no such table."""
+    if column is None:
+        return pd.Series(pd.NaT if name == "surveyed_on" else np.nan, index=index)
+    return column.reindex(index, fill_value=0.0) if name in COUNTED else column.reindex(index)
+
+
+def _contract_years(book: Book, day: date) -> pd.Series | None:
+    if "contracts" not in book.tables:
+        return None
+    rows = book.frame("contracts").sort_values(["account_id", "starts_on", "ends_on"])
+    reached = rows.groupby("account_id")["ends_on"].cummax().groupby(rows["account_id"]).shift()
+    is_new = reached.isna() | (rows["starts_on"] > reached + pd.Timedelta(days=CHAIN_GAP_DAYS))
+    chains = rows.groupby(["account_id", is_new.cumsum().rename("chain")]).agg(
+        starts_on=("starts_on", "min"), ends_on=("ends_on", "max")
+    )
+    running = chains[(chains["starts_on"] <= pd.Timestamp(day)) & (chains["ends_on"] >= pd.Timestamp(day))]
+    years = ((running["ends_on"] - running["starts_on"]).dt.days + 1) / DAYS_PER_YEAR
+    return years.groupby("account_id").max()
+
+
+def _ratings(book: Book) -> dict[str, pd.Series | None]:
+    if "ratings" not in book.tables:
+        return dict.fromkeys(RATED)
+    scores = latest_ratings(book.frame("ratings"))
+    named = scores["criterion"].str.lower()
+    found = {}
+    for column, words in RATED.items():
+        mine = scores[named.apply(lambda name, words=words: any(word in name for word in words))]
+        found[column] = mine.groupby("account_id")["score"].mean()
+    return found
+
+
+def latest_ratings(ratings: pd.DataFrame) -> pd.DataFrame:
+    """The latest score each rater gave an account on each criterion."""
+    ordered = ratings.sort_values(["account_id", "rater_id", "criterion", "rated_on"])
+    return ordered.drop_duplicates(["account_id", "rater_id", "criterion"], keep="last")
+
+
+def _recent(frame: pd.DataFrame, column: str, day: date, months: int = LOOK_BACK_MONTHS) -> pd.DataFrame:
+    return frame[frame[column] >= pd.Timestamp(months_before(day, months))]
+
+
+def _counted(book: Book, table: str, dated: str, day: date) -> pd.Series | None:
+    if table not in book.tables:
+        return None
+    return _recent(book.frame(table), dated, day).groupby("account_id").size()
+
+
+def _trials(book: Book, day: date) -> pd.Series | None:
+    if "events" not in book.tables:
+        return None
+    rows = _recent(book.frame("events"), "event_date", day)
+    attended = rows["has_attended"].fillna(False).astype(bool)
+    return rows[(rows["kind"] == "trial") & attended].groupby("account_id").size()
+
+
+def _invested(book: Book, day: date) -> pd.Series | None:
+    if "investments" not in book.tables:
+        return None
+    return _recent(book.frame("investments"), "spent_on", day).groupby("account_id")["amount"].sum()
+
+
+def _surveys(book: Book, day: date) -> dict[str, pd.Series | None]:
+    names = ("wallet_share", "wallet_change", "satisfaction", "surveyed_on")
+    if "surveys" not in book.tables:
+        return dict.fromkeys(names)
+    rows = _recent(book.frame("surveys"), "surveyed_on", day, SURVEY_MONTHS).sort_values(["surveyed_on", "survey_id"])
+    asked = rows.dropna(subset="wallet_share")
+    shares = asked.groupby("account_id")["wallet_share"]
+    change = asked["wallet_share"] - shares.shift()
+    return {
+        "wallet_share": shares.last(),
+        "wallet_change": change.groupby(asked["account_id"]).last(),
+        "satisfaction": rows.dropna(subset="satisfaction").groupby("account_id")["satisfaction"].last(),
+        "surveyed_on": asked.groupby("account_id")["surveyed_on"].last(),
+    }
+
+
+def _new_products(book: Book, days: int) -> pd.DataFrame | None:
+    """The day each account first bought each product within so many days of its launch."""
+    if not book.has("products", "launched_on"):
+        return None
+    products = book.table("products", "product_id", "launched_on")
+    products = products.filter(products.launched_on.notnull())
+    lines = book.table("orders", "account_id", "product_id", "order_date", "revenue")
+    sold = lines.filter(lines.revenue > 0).inner_join(products, "product_id")
+    early = sold.filter(
+        sold.order_date >= sold.launched_on, sold.order_date <= sold.launched_on + ibis.interval(days=days)
+    )
+    first = early.group_by("account_id", "product_id").aggregate(first=early.order_date.min())
+    return book.collect(first, ["account_id", "product_id"])
+
+
+def _adopted(early: pd.DataFrame | None, day: date) -> pd.Series | None:
+    if early is None:
+        return None
+    since = pd.Timestamp(months_before(day, LOOK_BACK_MONTHS))
+    return early[early["first"].between(since, pd.Timestamp(day))].groupby("account_id").size()
+
+
+def _within(day: ibis.Value, window: tuple[date, date]) -> ibis.Value:
+    return (day >= ibis.literal(window[0])) & (day <= ibis.literal(window[1]))
+
+
+def _categories(book: Book, windows: Sequence[tuple[date, date]]) -> list[pd.Series | None]:
+    """How many categories each account bought from in each window."""
+    if not book.has("products", "category"):
+        return [None] * len(windows)
+    lines = book.table("orders", "account_id", "product_id", "order_date", "revenue")
+    lines = lines.filter(lines.revenue > 0, lines.order_date >= ibis.literal(min(start for start, _ in windows)))
+    sold = lines.inner_join(book.table("products", "product_id", "category"), "product_id")
+    sold = sold.filter(sold.category.notnull())
+    flags = {f"w{i}": _within(sold.order_date, window).any() for i, window in enumerate(windows)}
+    by_category = sold.group_by("account_id", "category").aggregate(**flags)
+    counts = by_category.group_by("account_id").aggregate(**{name: by_category[name].sum() for name in flags})
+    frame = book.collect(counts, ["account_id"]).set_index("account_id")
+    return [frame[name].astype(float) for name in flags]
+
+
+def _centralised(book: Book, windows: Sequence[tuple[date, date]]) -> list[pd.Series | None]:
+    """Share of each account's spend that went through its largest buying centre, in each window."""
+    if not book.has("orders", "buying_centre"):
+        return [None] * len(windows)
+    lines = book.table("orders", "account_id", "order_date", "revenue", "buying_centre")
+    lines = lines.filter(lines.buying_centre.notnull(), lines.order_date >= ibis.literal(min(s for s, _ in windows)))
+    sums = {
+        f"w{i}": exact(lines.revenue).sum(where=_within(lines.order_date, window)).cast("float64")
+        for i, window in enumerate(windows)
+    }
+    spend = lines.group_by("account_id", "buying_centre").aggregate(**sums)
+    spend = spend.mutate(**{name: ibis.greatest(spend[name].fill_null(0.0), 0.0) for name in sums})
+    shares = {name: spend[name].max() / spend[name].sum().nullif(0.0) for name in sums}
+    frame = book.collect(spend.group_by("account_id").aggregate(**shares), ["account_id"]).set_index("account_id")
+    return [frame[name] for name in sums]

@@ -1,0 +1,104 @@
+"""Loyal, switching or unattached: from the share of wallet where surveys give it, else from a proxy named as one.
+
+From surveys, the last share of wallet within two years and its change since the answer before:
+
+*no loyalty*  a share below the declared floor;
+*switcher*    a share that fell by the declared drop or more, or one below the loyal share;
+*loyal*       a share at or above it that did not fall so far.
+
+The proxy sees only what an account buys from us, so it cannot tell a switcher: *loyal* is regular (an order in every
+quarter since its first) and either broad (at least as many categories as the median buyer, and two) or first in new
+products; *no loyalty* is neither regular nor first; the rest is *unclear*. An account without an order is not known.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from kamlib.book.settings import Settings
+
+LOYAL, SWITCHER, UNATTACHED, UNCLEAR, UNKNOWN = "loyal", "switcher", "no loyalty", "unclear", "not known"
+CLASSES = (LOYAL, SWITCHER, UNATTACHED, UNCLEAR, UNKNOWN)
+SURVEY, PROXY = "survey", "proxy"
+
+
+def loyalty(accounts: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """Loyalty of each account, and what it rests on.
+
+    Parameters
+    ----------
+    accounts
+        wallet_share, wallet_change, categories, new_products, quarters_active, quarters_open and has_bought.
+    settings
+        The book's settings, with the thresholds of wallet share.
+
+    Returns
+    -------
+    By account: loyalty, loyalty_basis (survey, proxy, or empty), loyalty_proxy (the proxy for every buyer, so that it
+    can be held against the surveys), is_regular, is_broad, is_early (first in new products; missing where the book
+    does not know launches).
+    """
+    told, guessed = _by_survey(accounts, settings), _by_proxy(accounts)
+    is_told = told != ""
+    basis = np.where(is_told, SURVEY, np.where(guessed["loyalty_proxy"] != UNKNOWN, PROXY, ""))
+    named = np.where(is_told, told, guessed["loyalty_proxy"])
+    return guessed.assign(loyalty=named, loyalty_basis=basis)
+
+
+def _by_survey(accounts: pd.DataFrame, settings: Settings) -> np.ndarray:
+    share, change = accounts["wallet_share"], accounts["wallet_change"]
+    # Shares are answered in hundredths: 0.60 - 0.50 must count as the drop of 0.10 that it is.
+    fell = change.round(4) <= -settings.value("switching_wallet_drop")
+    choices = [
+        (share.isna(), ""),
+        (share < settings.value("unattached_wallet_share"), UNATTACHED),
+        (fell | (share < settings.value("loyal_wallet_share")), SWITCHER),
+    ]
+    return np.select([flag.to_numpy() for flag, _ in choices], [name for _, name in choices], LOYAL)
+
+
+def _by_proxy(accounts: pd.DataFrame) -> pd.DataFrame:
+    buys = accounts["has_bought"]
+    is_regular = buys & (accounts["quarters_active"] >= accounts["quarters_open"])
+    categories, early = accounts["categories"], accounts["new_products"]
+    usual = categories[buys].median() if categories[buys].notna().any() else np.nan
+    is_broad = categories >= max(2.0, usual)
+    is_early = (early >= 1).astype("boolean").where(early.notna())
+    first = is_early.fillna(False).astype(bool)
+    choices = [
+        (~buys, UNKNOWN),
+        (is_regular & (is_broad | first), LOYAL),
+        (~is_regular & ~first, UNATTACHED),
+    ]
+    proxy = np.select([flag.to_numpy(dtype=bool) for flag, _ in choices], [name for _, name in choices], UNCLEAR)
+    columns = {"loyalty_proxy": proxy, "is_regular": is_regular, "is_broad": is_broad, "is_early": is_early}
+    return pd.DataFrame(columns, index=accounts.index)
+
+
+def agreement(accounts: pd.DataFrame) -> tuple[float, int]:
+    """In what share of the accounts with both the proxy and the survey say the same of being loyal, and how many.
+
+    Examples
+    --------
+    >>> agreement(pd.DataFrame({"loyalty": ["loyal", "switcher"], "loyalty_basis": ["survey"] * 2,
+    ...                         "loyalty_proxy": ["loyal", "loyal"]}))
+    (0.5, 2)
+    """
+    both = accounts[(accounts["loyalty_basis"] == SURVEY) & ~accounts["loyalty_proxy"].isin([UNCLEAR, UNKNOWN])]
+    if both.empty:
+        return np.nan, 0
+    same = (both["loyalty"] == LOYAL) == (both["loyalty_proxy"] == LOYAL)
+    return float(same.mean()), len(both)
+
+
+def serialisation(accounts: pd.DataFrame) -> float:
+    """Share of the buyers that are loyal, first in new products, or class A (the degree of 客戶系列化).
+
+    Missing without a buyer.
+    """
+    buyers = accounts[accounts["has_bought"]]
+    if buyers.empty:
+        return np.nan
+    first = buyers["is_early"].fillna(False).astype(bool)
+    return float(((buyers["loyalty"] == LOYAL) | first | (buyers["abc"] == "A")).mean())
