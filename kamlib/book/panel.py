@@ -82,7 +82,7 @@ def account_months(book: Book, first=None, last=None, channels: tuple[str, ...] 
         columns["cases_opened"] = grid.spread(grid.rows(cases["account_id"], cases["month"]), cases["cases_opened"])
     if "promotions" in book.tables:
         columns["promotions_active"] = _promotions_active(book, grid)
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns, copy=False)  # a copy of millions of rows is not wanted
 
 
 def _complete_months(book: Book, first, last) -> tuple[int, int]:

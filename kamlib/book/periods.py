@@ -40,7 +40,7 @@ def day(value) -> date:
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
     try:
-        if isinstance(value, (datetime, np.datetime64)):
+        if isinstance(value, (datetime, np.datetime64)) and not pd.isna(value):
             return pd.Timestamp(value).date()
         return date.fromisoformat(str(value))
     except ValueError:

@@ -19,9 +19,9 @@ from ibis.common.exceptions import TableNotFound
 from kamlib.book.tables import TABLES
 from kamlib.errors import RequestError
 
-# Up to the last @ of the word: a password may hold an @ or a / that its owner forgot to escape.
-MEMORY_LIMIT = "2GB"
+MEMORY_LIMIT = "2GB"  # for the engine; the frames it hands over come on top of it
 
+# Up to the last @ of the word: a password may hold an @ or a / that its owner forgot to escape.
 _SECRET = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://)[^\s'\"]*@")
 _SECRET_SETTING = re.compile(r"((?:password|passwd|pwd|token|secret)=)[^\s&'\"]+", re.IGNORECASE)
 
