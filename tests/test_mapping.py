@@ -91,6 +91,7 @@ COLUMNS = (*ORDERS, "columns")
         (("files", "orders", "path"), "/etc/passwd", "the path '/etc/passwd' leaves the source folder"),
         (("files", "orders", "path"), "C:\\data\\x.csv", "leaves the source folder"),
         (("files", "orders", "book"), "crm", "needs either a path below the source folder or the book of a database"),
+        (("files", "orders", "path"), "a\x00b.csv", "holds control characters"),
         (("files", "orders", "header"), "first", "header is the number of the row with column names, not 'first'"),
         (("files", "orders", "quote"), "«", "quote is one of"),
         (("formats",), {"trim": "yes"}, "formats: trim is true or false, not 'yes'"),

@@ -8,6 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 
+def counted(n: int, thing: str) -> str:
+    """A count with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
+
+
 @dataclass(frozen=True)
 class FileCount:
     """The rows of one source file as one table read them. A source row counts once, whatever it becomes.
@@ -85,7 +96,7 @@ class IngestReport:
         said = [file.line() for file in self.files]
         for table, reasons in self.reasons.items():
             for (column, reason), n in reasons.items():
-                said.append(f"rejected from {table}: {n:,} rows, {column}: {reason}")
+                said.append(f"rejected from {table}: {counted(n, 'row')}, {column}: {reason}")
         said += self.notes
         rows = ", ".join(f"{name} {n:,}" for name, n in self.rows.items())
         return [*said, f"book {self.out}: {rows}"]

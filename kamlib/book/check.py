@@ -10,15 +10,12 @@ import ibis
 import pandas as pd
 from ibis import _
 
+from kamlib.book.accounting import counted
 from kamlib.book.rules import ERROR, WARNING, Rule, rules_of
 from kamlib.book.store import Book
 from kamlib.book.tables import TABLES, Table
 
 _SAMPLE = 5
-
-
-def _counted(n: int, thing: str) -> str:
-    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class Violation:
     def line(self) -> str:
         """The violation as one sentence."""
         where = f"{self.table}: " if self.table else ""
-        rows = f"{_counted(self.count, 'row')}: " if self.count else ""
+        rows = f"{counted(self.count, 'row')}: " if self.count else ""
         more = ", …" if self.count > len(self.sample) else ""
         which = f" ({', '.join(self.sample)}{more})" if self.sample else ""
         return f"{self.severity}: {where}{rows}{self.what}{which}; {self.remedy}"
@@ -77,7 +74,7 @@ class CheckReport:
         ordered = sorted(self.violations, key=lambda v: v.severity != ERROR)
         errors = sum(v.severity == ERROR for v in self.violations)
         absent = [f"not in this book: {', '.join(self.absent)}"] if self.absent else []
-        found = f"{self.name}: {_counted(errors, 'error')}, {_counted(len(ordered) - errors, 'warning')}"
+        found = f"{self.name}: {counted(errors, 'error')}, {counted(len(ordered) - errors, 'warning')}"
         return [*(t.line() for t in self.tables), *absent, *(v.line() for v in ordered), found]
 
 

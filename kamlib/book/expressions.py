@@ -70,8 +70,8 @@ class Evaluator:
         """The cell of a source column; RequestError when there is none, or more than one, of that name."""
         if name in self.repeated:
             raise RequestError(
-                f"{self.where}: {self.label} has the column {name!r} more than once; declare 'names: […]' with "
-                f"'header', or rename it in the export"
+                f"{self.where}: {self.label} has the column {name!r} more than once; name the columns yourself with "
+                f"'names: […]' and 'header: 1' under files, or rename one in the export"
             )
         if name in self.cells:
             return self.cells[name]

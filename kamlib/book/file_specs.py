@@ -32,8 +32,8 @@ _FILE_KEYS = (*_FILE_TEXTS, "quote", "header", "names", "short_rows", "drop", *F
 
 def read_file_spec(name: str, section: Section, base: Formats) -> FileSpec:
     section = Section(section.given, section.where, _FILE_KEYS)
-    header = section.given.get("header", 1)
-    if not isinstance(header, int) or isinstance(header, bool) or header < 1:
+    header = section.given.get("header", 0)
+    if not isinstance(header, int) or isinstance(header, bool) or header < 0:
         raise RequestError(f"{section.where}: header is the number of the row with column names, not {header!r}")
     texts = {key: section.text(key) for key in _FILE_TEXTS}
     _refuse_file(section.where, texts)
@@ -54,6 +54,8 @@ def _refuse_file(where: str, texts: dict) -> None:
         raise RequestError(f"{where} needs either a path below the source folder or the book of a database")
     if texts["book"] and bool(texts["table"]) == bool(texts["query"]):
         raise RequestError(f"{where}: a database is read by its table or by a query, one of the two")
+    if any(ord(character) < 32 for character in texts["path"]):
+        raise RequestError(f"{where}: the path {texts['path']!r} holds control characters")
     parts = PurePosixPath(texts["path"]).parts + PureWindowsPath(texts["path"]).parts
     if ".." in parts or PurePosixPath(texts["path"]).is_absolute() or PureWindowsPath(texts["path"]).drive:
         raise RequestError(f"{where}: the path {texts['path']!r} leaves the source folder; name files inside it")

@@ -147,7 +147,7 @@ def _write_rejects(name: str, rejects: ibis.Table, staging: Staging, folder: Pat
     columns = list(dict.fromkeys(c for p in parts for c in p.columns))
     filled = [p.select(**{c: p[c] if c in p.columns else ibis.null("string") for c in columns}) for p in parts]
     table = filled[0] if len(filled) == 1 else ibis.union(*filled)
-    staging.connection.to_parquet(table.order_by(columns[:5]), str(folder / f"{name}.parquet"), **_WRITING)
+    staging.write(table.order_by(columns[:5]), folder / f"{name}.parquet", f"rejects of {name}", **_WRITING)
 
 
 def _with_source(rejects: ibis.Table, number: int, staging: Staging) -> ibis.Table:
@@ -176,7 +176,7 @@ def _write(rows: ibis.Table, name: str, book: Path, staging: Staging) -> int:
     """Write a table sorted by its key, so that the same rows are the same file; how many they are."""
     key = [k for k in TABLES[name].key if k in rows.columns]
     table = rows.drop(*IDENTITY, NTH).order_by(key)
-    staging.connection.to_parquet(table, str(book / f"{name}.parquet"), **_WRITING)
+    staging.write(table, book / f"{name}.parquet", name, **_WRITING)
     return rows.count().to_pyarrow().as_py()
 
 
@@ -243,6 +243,8 @@ def _beside(out: Path) -> Iterator[Path]:
         raise RequestError(f"no book can be written to {out.parent} ({error.strerror})") from None
     try:
         yield folder
+    except OSError as error:
+        raise RequestError(f"the ingest into {out} stopped: {error}") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -252,7 +254,11 @@ def _put_in_place(book: Path, out: Path) -> None:
     aside = out.with_name(f".{out.name}.earlier")
     if out.exists():
         out.rename(aside)
-    book.rename(out)
+    try:
+        book.rename(out)
+    except OSError:
+        _restore(out)
+        raise
     if aside.exists():
         shutil.rmtree(aside)
 

@@ -8,13 +8,15 @@ import re
 import ibis
 from ibis import _
 
+from kamlib.book.accounting import counted
+
 _MOST_LISTED, _MOST_COMPARED = 5, 5_000
 
 
-def list_values(column: ibis.StringColumn, what: str, known: list[str]) -> list[str]:
+def list_values(column: ibis.StringColumn, what: str, thing: str, known: list[str]) -> list[str]:
     """A sentence on the values of a column, the most frequent with the nearest known name; none when it is empty.
 
-    ``what`` holds ``{n}``, the number of different values.
+    ``what`` holds ``{n}``, for how many different values (each a *thing*) there are.
     """
     name = column.get_name()
     counts = column.as_table().group_by(name).aggregate(rows=_.count())
@@ -22,9 +24,9 @@ def list_values(column: ibis.StringColumn, what: str, known: list[str]) -> list[
     if not n:
         return []
     top = counts.order_by(ibis.desc("rows"), name).limit(_MOST_LISTED).to_pyarrow().to_pylist()
-    listed = "; ".join(f"{row[name]!r} ({row['rows']:,} rows{_nearest(row[name], known)})" for row in top)
+    listed = "; ".join(f"{row[name]!r} ({counted(row['rows'], 'row')}{_nearest(row[name], known)})" for row in top)
     more = f" and {n - _MOST_LISTED:,} more" if n > _MOST_LISTED else ""
-    return [f"{what.format(n=f'{n:,}')}: {listed}{more}"]
+    return [f"{what.format(n=counted(n, thing))}: {listed}{more}"]
 
 
 def nearest(name: str, known: list[str]) -> str | None:

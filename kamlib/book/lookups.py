@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import ibis
 
+from kamlib.book.accounting import counted
 from kamlib.book.cells import plain
+from kamlib.book.columns import Check, Typed
 from kamlib.book.expressions import Evaluator
 from kamlib.book.sources import ROW
 from kamlib.book.specs import FileSpec, LookupSpec
@@ -16,11 +18,12 @@ from kamlib.errors import RequestError
 
 @dataclass(frozen=True)
 class LookedUp:
-    """The rows with the columns taken, and how many rows found no match, with a few of their keys."""
+    """The rows with the columns taken, how many found no match (a few of their keys), and cells not readable."""
 
     rows: Rows
     unmatched: int
     sample: tuple[str, ...]
+    checks: tuple[Check, ...]
 
 
 def look_up(rows: Rows, lookup: LookupSpec, spec: FileSpec, run: Evaluator, staging: Staging) -> LookedUp:
@@ -31,14 +34,15 @@ def look_up(rows: Rows, lookup: LookupSpec, spec: FileSpec, run: Evaluator, stag
     RequestError
         When the other file has several rows for a key and the look-up does not say which counts.
     """
-    theirs, their_keys, taken = _their_rows(lookup, spec, run.where, staging)
+    theirs, their_keys, typed = _their_rows(lookup, spec, run.where, staging)
     ours = {staging.column(): run.cell(name).text for name in lookup.on}
     left = rows.table.mutate(**ours)
     joined = left.left_join(theirs, [left[a] == theirs[b] for a, b in zip(ours, their_keys, strict=True)])
     found = staging.save(joined, run.where)
     unmatched, sample = _unmatched(found, list(ours), their_keys[0])
     kept = found.drop(*ours, *their_keys)
-    return LookedUp(rows.on(kept, **dict(zip(lookup.take, taken, strict=True))), unmatched, sample)
+    taken = dict(zip(lookup.take, typed.values, strict=True))
+    return LookedUp(rows.on(kept, **taken), unmatched, sample, tuple(typed.checks))
 
 
 def _their_rows(lookup: LookupSpec, spec: FileSpec, where: str, staging: Staging):
@@ -48,15 +52,18 @@ def _their_rows(lookup: LookupSpec, spec: FileSpec, where: str, staging: Staging
     keys = [bare.cell(name).text for name in lookup.on.values()]
     chosen = [plain(bare.value(e)) for e in lookup.first_by or lookup.last_by]
     order = [*chosen, rows.table[SRC], rows.table[ROW]]
-    run = Evaluator(cells, spec.formats, where, tuple(keys), tuple(order), label=rows.label, repeated=rows.repeated)
-    taken = {staging.column(): plain(run.value(e)) for e in lookup.take.values()}
+    typed = Typed()
+    for name, text in lookup.take.items():
+        run = Evaluator(cells, spec.formats, where, tuple(keys), tuple(order), label=rows.label, repeated=rows.repeated)
+        typed.values[staging.column()] = plain(run.value(text))
+        typed.failures(name, run.failures, staging)
     named = {staging.column(): key for key in keys}
     rank = ibis.row_number().over(ibis.window(group_by=keys, order_by=_directed(order, bool(lookup.last_by))))
-    table = rows.table.select(**named, **taken, __rank=rank)
+    table = rows.table.select(**named, **typed.values, **typed.flags, __rank=rank)
     table = staging.save(table.filter(ibis.and_(*[table[k].notnull() for k in named])), where)
     if not chosen:
         _refuse_repeated(table, list(named), lookup, where)
-    return table.filter(table["__rank"] == 0).drop("__rank"), list(named), list(taken)
+    return table.filter(table["__rank"] == 0).drop("__rank"), list(named), typed
 
 
 def _directed(order: list[ibis.Value], is_last: bool) -> list:
@@ -69,8 +76,8 @@ def _refuse_repeated(table: ibis.Table, keys: list[str], lookup: LookupSpec, whe
     if n:
         example = " / ".join(again.limit(1).to_pyarrow().to_pylist()[0].values())
         raise RequestError(
-            f"{where}: {n:,} keys have several rows, such as {' / '.join(lookup.on.values())} = {example!r}; say "
-            f"which row counts with first_by or last_by"
+            f"{where}: {counted(n, 'key')} with several rows, such as {' / '.join(lookup.on.values())} = {example!r}; "
+            f"say which row counts with first_by or last_by"
         )
 
 

@@ -112,9 +112,8 @@ class Quarantine:
     def _note_orphans(self, column: ibis.StringColumn, table: str, keys: ibis.Table) -> None:
         known = keys.order_by("__known").limit(_MOST_KNOWN)["__known"].to_pyarrow().to_pylist()
         name = column.get_name()
-        self.ledger.notes += list_values(
-            column, f"{self.spec.name}.{name}: {{n}} values are not among the {table}", known
-        )
+        what = f"{self.spec.name}.{name}: {{n}} not among the {table}"
+        self.ledger.notes += list_values(column, what, "value", known)
 
     def _reject(self, rows: ibis.Table, bad: ibis.Table, column: str, value, reason) -> ibis.Table:
         """The rows without the source rows of the bad ones, which go into quarantine whole."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ibis
 from ibis import _
 
-from kamlib.book.accounting import Ledger
+from kamlib.book.accounting import Ledger, counted
 from kamlib.book.cells import plain, text_of
 from kamlib.book.columns import Check, Typed, own_column, typed_column
 from kamlib.book.expressions import Evaluator
@@ -75,9 +75,10 @@ class PartReader:
             run = self._run(rows, f"lookups ({lookup.file})")
             found = look_up(rows, lookup, self.mapping.files[lookup.file], run, self.staging)
             rows = found.rows
+            self.checks += found.checks
             if found.unmatched:
                 self.ledger.notes.append(
-                    f"{self.part.table}: {found.unmatched:,} rows find no match in {lookup.file} by "
+                    f"{self.part.table}: {counted(found.unmatched, 'row')} without a match in {lookup.file} by "
                     f"{' / '.join(lookup.on.values())} ({', '.join(map(repr, found.sample))}); what is taken from "
                     f"there is missing in them"
                 )
@@ -144,9 +145,9 @@ class PartReader:
         rows = self._typed(rows, keys, ())
         group = [rows.table[name] for name in keys]
         rows = self._typed(rows, [n for n in self.part.columns if n not in keys], group)
-        table = self._own(rows, group)
         orders = {f"__o{i}": value for i, value in enumerate(self._order_values(rows))}
-        table = table.mutate(**orders, __ragged=table[BROKEN].notnull())
+        table = self._own(rows.on(rows.table.mutate(**orders)), group)
+        table = table.mutate(__ragged=table[BROKEN].notnull())
         ragged = Check(self.part.file, "__ragged", BROKEN, "")
         self.checks = [ragged, *sorted(self.checks, key=self._place)]
         which = [(table[c.flag], ibis.literal(i, type="int16")) for i, c in enumerate(self.checks)]
@@ -243,8 +244,8 @@ class PartReader:
             if column.alias:
                 aliases = self.mapping.aliases[column.alias]
                 strange = staged.filter(_[name].notnull() & _[name].notin(sorted(set(aliases.values()))))
-                what = f"{self.part.table}.{name}: {{n}} names are not in the alias table {column.alias!r}"
-                self.ledger.notes += list_values(strange[name], what, sorted(aliases))
+                what = f"{self.part.table}.{name}: {{n}} not in the alias table {column.alias!r}"
+                self.ledger.notes += list_values(strange[name], what, "name", sorted(aliases))
 
     def _note_number_identifiers(self, rows: Rows) -> None:
         """Identifiers that a spreadsheet holds as numbers have lost their leading zeros, if they had any."""
@@ -254,6 +255,7 @@ class PartReader:
                 n = rows.table[fields[1]].count().to_pyarrow().as_py()
                 if n:
                     self.ledger.notes.append(
-                        f"{self.part.table}.{name}: {n:,} cells of {column.column} are numbers in the spreadsheet; "
-                        f"leading zeros, if there were any, are lost: format the column as text and export again"
+                        f"{self.part.table}.{name}: {column.column} holds numbers in {counted(n, 'cell')} of the "
+                        f"spreadsheet; leading zeros, if there were any, are lost: format the column as text and "
+                        f"export again"
                     )

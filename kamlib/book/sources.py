@@ -17,7 +17,9 @@ from xml.etree.ElementTree import ParseError
 
 import duckdb
 import ibis
+import ibis.expr.datatypes as dt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kamlib.book import places
@@ -133,29 +135,44 @@ def read_database(spec: FileSpec, staging: Path, number: int, connection: ibis.B
     label = f"{spec.book}:{spec.table or 'query'}"
     staged = staging / f"source{number}.parquet"
     try:
-        backend = ibis.connect(places._look_up(spec.book)["url"])
-        rows = backend.table(spec.table) if spec.table else backend.sql(spec.query)
-        sortable = [c for c, t in rows.schema().items() if t.is_primitive() or t.is_decimal() or t.is_temporal()]
-        batches = rows.order_by(sortable).to_pyarrow_batches(chunk_size=_CHUNK_ROWS)
-        _write_batches(batches, staged)
+        backend = _connect(spec.book)
+        rows = backend.table(spec.table) if spec.table else _query(backend, spec.query)
+        names = tuple(rows.columns)
+        order = [rows[c] for c, kind in rows.schema().items() if _can_be_sorted(kind)]
+        columns = {f"c{i}": rows[name] for i, name in enumerate(names)}
+        numbered = rows.select(**columns, **{ROW: ibis.row_number().over(ibis.window(order_by=order)) + 1})
+        backend.to_parquet(numbered.order_by(ROW), str(staged))
         backend.disconnect()
     except RequestError:
         raise
     except Exception as error:  # drivers raise classes of their own; each may quote the URL
         reason = " ".join(places.mask(str(error)).split())[:300]
         raise RequestError(f"{label}: the database {spec.book!r} could not be read ({reason})") from None
-    return Source(label, "database", tuple(rows.columns), connection.read_parquet(literal_path(staged)))
+    return Source(label, "database", names, connection.read_parquet(literal_path(staged)))
 
 
-def _write_batches(batches: pa.RecordBatchReader, staged: Path) -> None:
-    names = [f"c{i}" for i in range(len(batches.schema))]
-    schema = pa.schema([*(pa.field(n, f.type) for n, f in zip(names, batches.schema, strict=True)), (ROW, pa.int64())])
-    start = 1
-    with pq.ParquetWriter(staged, schema) as writer:
-        for batch in batches:
-            numbers = pa.array(range(start, start + len(batch)), pa.int64())
-            writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns, numbers], schema=schema))
-            start += len(batch)
+def _connect(name: str) -> ibis.BaseBackend:
+    url = places._look_up(name)["url"]
+    if "://" in url and not url.startswith("duckdb:"):
+        return ibis.connect(url)
+    return ibis.duckdb.connect(url.removeprefix("duckdb://"), read_only=True)
+
+
+def _query(backend: ibis.BaseBackend, query: str) -> ibis.Table:
+    """The rows of a query of the user's own; Ibis 12 cannot ask PostgreSQL and DuckDB 2 for its columns itself."""
+    view = f"CREATE TEMPORARY VIEW kam_source AS {query.strip().rstrip(';')}"
+    if backend.name == "duckdb":
+        backend.con.execute(view)
+    elif backend.name == "postgres":
+        with backend.begin() as cursor:
+            cursor.execute(view)
+    else:
+        return backend.sql(query)
+    return backend.table("kam_source")
+
+
+def _can_be_sorted(kind: dt.DataType) -> bool:
+    return kind.is_string() or kind.is_numeric() or kind.is_temporal() or kind.is_boolean()
 
 
 def _stage_csv(path: Path, spec: FileSpec, staged: Path) -> tuple[str, ...]:
@@ -222,24 +239,34 @@ def _stage_records(path: Path, spec: FileSpec, records: Iterator, staged: Path) 
 
 
 def _chunk_table(chunk: list, width: int, may_be_short: bool, schema: pa.Schema) -> pa.Table:
-    cells, broken = [], []
-    for _, record in chunk:
-        n = len(record)
-        is_broken = bool(record) and ((n < width and not may_be_short) or any(cell.strip() for cell in record[width:]))
-        broken.append(f"{n} cells where the header has {width}" if is_broken else None)
-        cells.append(record if n == width else (record[:width] + [""] * (width - n)))
-    arrays = [pa.array([c if c.strip() else None for c in column], pa.string()) for column in zip(*cells, strict=True)]
+    records = [record for _, record in chunk]
+    broken: list[str | None] = [None] * len(chunk)
+    for i, record in enumerate(records):
+        if len(record) != width:
+            records[i], broken[i] = _fitted(record, width, may_be_short)
+    arrays = [pa.array(column, pa.string()) for column in zip(*records, strict=True)]
+    arrays = [pc.if_else(pc.equal(array, ""), pa.scalar(None, pa.string()), array) for array in arrays]
     numbers = pa.array([number for number, _ in chunk], pa.int64())
     return pa.Table.from_arrays([*arrays, numbers, pa.array(broken, pa.string())], schema=schema)
 
 
+def _fitted(record: list[str], width: int, may_be_short: bool) -> tuple[list[str], str | None]:
+    """A record of the right width, and why it had another one; blank lines and trailing delimiters do no harm."""
+    n = len(record)
+    is_harmless = not record or (n < width and may_be_short) or (n > width and not any(map(str.strip, record[width:])))
+    reason = None if is_harmless else f"{n} cells where the header has {width}"
+    return (record + [""] * (width - n))[:width], reason
+
+
 def _header(path: Path, spec: FileSpec, records: Iterator) -> tuple[str, ...]:
+    """The column names, declared or read; the records then go on with the first row of data."""
+    row = spec.header or (0 if spec.names else 1)
+    found = next((cells for number, cells in records if number == row), None) if row else None
     if spec.names:
         return spec.names
-    found = next((cells for number, cells in records if number == spec.header), None)
     names = tuple("" if cell is None else str(cell).strip() for cell in found or ())
     if not any(names):
-        raise RequestError(f"{path} has no column names in row {spec.header}; declare 'header: <row>' or 'names: […]'")
+        raise RequestError(f"{path} has no column names in row {row}; declare 'header: <row>' or 'names: […]'")
     return names
 
 

@@ -21,7 +21,10 @@ class Formats:
 
 @dataclass(frozen=True)
 class FileSpec:
-    """One source: a file pattern below the source folder, or a table or query of a database named as a book."""
+    """One source: a file pattern below the source folder, or a table or query of a database named as a book.
+
+    ``header`` is the row of the column names; 0 is the first row, or none at all where ``names`` gives them.
+    """
 
     name: str
     formats: Formats
@@ -29,7 +32,7 @@ class FileSpec:
     encoding: str = ""
     delimiter: str = ""
     quote: str = '"'
-    header: int = 1
+    header: int = 0
     names: tuple[str, ...] = ()
     short_rows: str = "reject"
     sheet: str = ""

@@ -92,11 +92,15 @@ class Staging:
         """Write a table to disk and read it back, so that no step is computed twice or held in memory."""
         self._saved += 1
         path = self.folder / f"step{self._saved}.parquet"
+        self.write(table, path, what, compression="lz4")
+        return self.connection.read_parquet(literal_path(path), table_name=f"step{self._saved}")
+
+    def write(self, table: ibis.Table, path: Path, what: str, **settings) -> None:
+        """Write a table as Parquet; RequestError when a source turns out unreadable or the disk is full."""
         try:
-            self.connection.to_parquet(table, str(path), compression="lz4")
+            self.connection.to_parquet(table, str(path), **settings)
         except duckdb.Error as error:
             raise RequestError(f"{what} could not be computed: {str(error).splitlines()[0]}") from None
-        return self.connection.read_parquet(literal_path(path), table_name=f"step{self._saved}")
 
     def load(self, spec: FileSpec) -> Rows:
         """The rows of all files that a specification means; they must have the same columns."""
