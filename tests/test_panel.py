@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +15,7 @@ from kamlib import open_book
 from kamlib.book.panel import account_features, account_months
 from kamlib.errors import RequestError
 
-from books import small_frames, write_folder, write_postgres
+from books import random_frames, small_frames, write_folder, write_postgres
 from future import plant_future
 
 LINES = [
@@ -181,7 +183,7 @@ def test_every_account_has_every_month_up_to_the_last(tmp_path_factory, seed):
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_neither_shuffling_nor_the_future_changes_the_panel(tmp_path_factory, seed):
     frames, folder = small_frames(seed), tmp_path_factory.mktemp("same")
     expected = panel_of(frames, folder / "a")
@@ -202,3 +204,14 @@ def test_a_database_gives_the_same_panel(tmp_path, postgres_url, monkeypatch):
     monkeypatch.setenv("KAM_BOOK_PANEL", write_postgres(frames, postgres_url))
     with open_book("panel", "2026-06-15") as book:
         assert_frame_equal(account_months(book), panel_of(frames, tmp_path / "a"), rtol=1e-15)
+
+
+@given(frames=random_frames(), as_of=st.none() | st.dates(dt.date(2023, 1, 1), dt.date(2026, 12, 31)))
+@settings(max_examples=10)
+def test_any_choice_of_tables_and_any_day_gives_both_frames(tmp_path_factory, frames, as_of):
+    with open_book(write_folder(frames, tmp_path_factory.mktemp("any") / "b"), as_of) as book:
+        features, panel = account_features(book), account_months(book)
+        assert features["account_id"].tolist() == book.frame("accounts")["account_id"].tolist()
+    assert set(panel["account_id"]) <= set(features["account_id"])
+    assert ("visits" in panel, "cases_opened" in panel) == ("visits" in frames, "cases" in frames)
+    assert not panel.duplicated(["account_id", "month"]).any()

@@ -16,10 +16,10 @@ from functools import cached_property
 from types import MappingProxyType
 
 import ibis
-import ibis.expr.datatypes as dt
 import pandas as pd
 
 from kamlib.book import places
+from kamlib.book.asof import forget, has_begun, has_happened
 from kamlib.book.periods import day
 from kamlib.book.privacy import Privacy
 from kamlib.book.settings import Settings
@@ -240,16 +240,15 @@ class Book:
             return table
         today = ibis.literal(self.as_of)
         if spec.dated:
-            table = table.filter(_has_happened(table, spec, today))
+            table = table.filter(has_happened(table, spec, today))
         if spec.period:
-            table = table.filter(_has_begun(table[spec.period], self.as_of))
+            table = table.filter(has_begun(table[spec.period], self.as_of))
         if not spec.dated and "account_id" in spec.columns:
             # No date of its own: the row cannot be older than its account.
             accounts = self._source("accounts")
             later = accounts.filter(accounts.opened_on > today).account_id
             table = table.filter(table.account_id.isnull() | ~table.account_id.isin(later))
-        for moment, outcomes in spec.later.items():
-            table = _forget(table, moment, outcomes, today)
+        table = forget(table, spec, today)
         return self._manager_as_of(table) if spec.name == "accounts" else table
 
     def _manager_as_of(self, accounts: ibis.Table) -> ibis.Table:
@@ -347,37 +346,3 @@ def _typed(source: ibis.Table, spec: Table) -> ibis.Table:
     floats = [n for n, c in spec.columns.items() if c.dtype.is_floating() and n in source.columns]
     numbers = {n: table[n].isnan().ifelse(ibis.null("float64"), table[n]) for n in floats}
     return table.mutate(**numbers, **missing)
-
-
-def _has_happened(table: ibis.Table, spec: Table, today: ibis.Value) -> ibis.Value:
-    """Whether a row is dated today or before; where the contract lets the date be missing, such a row stays."""
-    dates = [table[column] for column in spec.dated]
-    when = ibis.coalesce(*dates) if len(dates) > 1 else dates[0]
-    # The plain comparison lets the engine skip whole blocks of its files.
-    is_certain = not spec.columns[spec.dated[-1]].optional
-    return when <= today if is_certain else when.isnull() | (when <= today)
-
-
-def _forget(table: ibis.Table, moment: str, outcomes: dict, today: ibis.Value) -> ibis.Table:
-    """Undo in each row what happened after today."""
-    happened = table[moment].notnull() & (table[moment] <= today)
-    ahead = table[moment].notnull() & (table[moment] > today)
-    undone = {column: ahead.ifelse(_literal(table, column, value), table[column]) for column, value in outcomes.items()}
-    return table.mutate(**undone, **{moment: happened.ifelse(table[moment], ibis.null(dt.date))})
-
-
-def _literal(table: ibis.Table, column: str, value) -> ibis.Value:
-    return ibis.null(table[column].type()) if value is None else ibis.literal(value)
-
-
-def _has_begun(period: ibis.Value, as_of: date) -> ibis.Value:
-    """Whether the period a label names starts on or before the day; labels of one form sort as text."""
-    year, week, _ = as_of.isocalendar()
-    begun = (
-        ((period.length() == 4) & (period <= f"{as_of.year}"))
-        | (period.contains("H") & (period <= f"{as_of.year}-H{(as_of.month - 1) // 6 + 1}"))
-        | (period.contains("Q") & (period <= f"{as_of.year}-Q{(as_of.month - 1) // 3 + 1}"))
-        | (period.contains("W") & (period <= f"{year}-W{week:02d}"))
-    )
-    month = (period.length() == 7) & ~period.contains("H") & ~period.contains("Q")
-    return begun | (month & (period <= f"{as_of.year}-{as_of.month:02d}"))
