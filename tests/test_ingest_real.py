@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from kamlib import open_book
+from kamlib.book.check import check
 from kamlib.book.ingest import ingest
+from kamlib.book.tables import TABLES
 
 MAPPINGS = Path(__file__).parents[1] / "data" / "mappings"
 
@@ -163,3 +165,14 @@ def test_the_detailing_panel_can_be_put_together_again_from_the_book(physicians,
 def test_the_specialties_of_the_physicians_are_kept(physicians):
     counts = physicians.accounts.industry.value_counts().to_dict()
     assert counts == {"general practice": 601, "other": 214, "specialist": 185}
+
+
+@pytest.mark.parametrize("made", ["bicycles", "gifts", "physicians"])
+def test_the_files_have_the_types_of_the_contract_and_the_book_passes_its_check(made, request):
+    made = request.getfixturevalue(made)
+    report = check(made.book)
+    assert report.ok and report.violations == ()
+    for name, source in made.book.place.sources.items():
+        listed = TABLES[name].columns
+        unlike = {c: str(t) for c, t in source.schema().items() if c in listed and type(t) is not type(listed[c].dtype)}
+        assert unlike == {}

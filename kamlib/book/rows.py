@@ -19,7 +19,7 @@ from kamlib.book.staging import IDENTITY, NTH, PART, SRC, Rows, Staging
 from kamlib.book.tables import TABLES
 
 BAD, VALUE = "__bad", "__value"
-MAX_TIMES = 10_000
+MAX_TIMES = 1_000
 
 
 def alive(rows: ibis.Table) -> dict[tuple[int, int], int]:
