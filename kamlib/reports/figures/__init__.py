@@ -9,6 +9,9 @@ from kamlib.reports.figures.churn import (
     draw_risk,
     draw_season,
 )
+from kamlib.reports.figures.dossier import (
+    draw_account_months,
+)
 from kamlib.reports.figures.segmentation import draw_concentration, draw_crossing, draw_quarters
 from kamlib.reports.figures.style import use_style
 from kamlib.reports.figures.visits import (
@@ -20,6 +23,7 @@ from kamlib.reports.figures.visits import (
 )
 
 __all__ = [
+    "draw_account_months",
     "draw_calibration",
     "draw_carry_over",
     "draw_class_effects",

@@ -1,0 +1,36 @@
+"""What is due, in words: a table for the page and a calendar for the desk, from the rows a study gives."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from kamlib.reports.sentences import placeholders, say
+
+SHOWN = ("due_on", "days_overdue", "what", "why")
+
+
+def in_words(rows: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
+    """The rows with ``what`` is to be done and ``why``, and what a calendar needs: key, summary, description.
+
+    Parameters
+    ----------
+    rows
+        As :func:`kamlib.studies.dues.gather` returns them.
+    names
+        Names by account_id and, for ``log`` rows, by manager_id; the identifier stands in where there is none.
+    """
+    owner = rows["account_id"].where(rows["account_id"] != "", rows["manager_id"])
+    called = owner.map(names).fillna(owner)
+    said = [_said(row, name) for row, name in zip(rows.to_dict("records"), called, strict=True)]
+    words = pd.DataFrame(said, columns=["what", "why"], index=rows.index).astype("str")
+    keys = rows["kind"] + "|" + owner.fillna("") + "|" + rows["detail"]
+    return rows.assign(name=called, **words, key=keys, summary=words["what"], description=words["why"])
+
+
+def _said(row: dict, name: str) -> tuple[str, str]:
+    kind = row["kind"]
+    why = f"dues.{kind}_why"
+    if "since" in placeholders(why) and pd.isna(row["since"]):
+        why = f"dues.{kind}_never_why"
+    values = {"name": name, "detail": row["detail"], "since": row["since"], "count": row["count"]}
+    return say(f"dues.{kind}", **values), say(why, **values)

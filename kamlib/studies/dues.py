@@ -1,0 +1,152 @@
+"""What is due to accounts, and when: contacts, complaints, contracts, documents, log checks, executive meetings.
+
+Each function takes frames and returns rows of :data:`COLUMNS`, one for each thing that is due:
+
+kind
+    ``contact``, ``first_contact``, ``executive``, ``complaint``, ``renewal``, ``expired``, ``document``, ``log``,
+    ``milestone``, or what a study adds.
+account_id, manager_id
+    whose it is; ``log`` rows belong to a manager and to no account.
+due_on, since
+    the day it is due, and the day it is counted from (missing where nothing tells).
+detail
+    the contract, case or other thing meant, as its identifier; empty where it is the account itself.
+count
+    a number its sentence needs: days allowed, contacts not logged, years.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+import pandas as pd
+
+from kamlib.book.settings import Settings
+
+COLUMNS = ["kind", "account_id", "manager_id", "due_on", "since", "detail", "count"]
+
+
+def rows(kind: str, frame: pd.DataFrame, due_on, since=pd.NaT, detail="", count=np.nan) -> pd.DataFrame:
+    """Rows of one kind from a frame that has ``account_id`` and ``manager_id``."""
+    made = pd.DataFrame(
+        {
+            "kind": kind,
+            "account_id": frame["account_id"],
+            "manager_id": frame["manager_id"],
+            "due_on": due_on,
+            "since": since,
+            "detail": detail,
+            "count": count,
+        },
+        index=frame.index,
+    )
+    made[["due_on", "since"]] = made[["due_on", "since"]].astype("datetime64[s]")
+    return made.astype({"count": "float64", "detail": "str"})
+
+
+def gather(parts: list[pd.DataFrame], as_of: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+    """All parts due by a day, the earliest first, with how long each has been overdue.
+
+    Returns
+    -------
+    pandas.DataFrame
+        :data:`COLUMNS`, and ``days_overdue`` (days past the day it was due, zero where it is still ahead).
+    """
+    filled = [part for part in parts if len(part)]
+    frame = pd.concat(filled) if filled else rows("contact", pd.DataFrame(columns=["account_id", "manager_id"]), pd.NaT)
+    frame = frame[frame["due_on"] <= until]
+    late = (as_of - frame["due_on"]).dt.days.clip(lower=0).astype("int64")
+    return frame.assign(days_overdue=late).sort_values(["due_on", "account_id", "kind", "detail"], ignore_index=True)
+
+
+def contacts_due(accounts: pd.DataFrame, contacted: pd.Series, settings: Settings, as_of) -> pd.DataFrame:
+    """The next contact with each account: weekly with a prospect, monthly with a customer.
+
+    Parameters
+    ----------
+    accounts
+        account_id, manager_id, lifecycle, opened_on, is_customer.
+    contacted
+        Day of the last contact by account_id; an account without one is counted from the day it was opened.
+    """
+    prospect, customer = settings.value("prospect_contact_days"), settings.value("customer_contact_days")
+    last = accounts["account_id"].map(contacted).astype("datetime64[s]")
+    allowed = np.where(accounts["is_customer"], customer, prospect)
+    due_on = last + pd.to_timedelta(allowed, unit="D")
+    opened = accounts["opened_on"] + pd.to_timedelta(allowed, unit="D")
+    never = accounts[last.isna()]
+    first = opened[last.isna()].fillna(as_of)
+    known = last.notna()
+    return pd.concat(
+        [
+            rows("contact", accounts[known], due_on[known], last[known], count=allowed[known]),
+            rows("first_contact", never, first, never["opened_on"], count=allowed[~known]),
+        ]
+    )
+
+
+def executive_due(accounts: pd.DataFrame, met: pd.Series, settings: Settings, as_of) -> pd.DataFrame:
+    """The next meeting of executives with each key account given; *met* is the last one by account_id."""
+    last = accounts["account_id"].map(met).astype("datetime64[s]")
+    allowed = settings.value("executive_contact_days")
+    due_on = (last + pd.Timedelta(days=allowed)).fillna(as_of)
+    return rows("executive", accounts, due_on, last, count=allowed)
+
+
+def cases_due(cases: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """An answer to each open complaint; *cases* has account_id, manager_id, case_id, opened_on, closed_on."""
+    still = cases[cases["closed_on"].isna()]
+    allowed = settings.value("case_answer_days")
+    due_on = still["opened_on"] + pd.Timedelta(days=allowed)
+    return rows("complaint", still, due_on, still["opened_on"], still["case_id"], allowed)
+
+
+def contracts_due(contracts: pd.DataFrame, settings: Settings, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Talks about renewal, contracts that ended without a successor, and signed copies that are not on file.
+
+    Parameters
+    ----------
+    contracts
+        account_id, manager_id, contract_id, starts_on, ends_on, signed_on: all that exist on the day.
+    """
+    notice = pd.Timedelta(days=settings.value("contract_notice_days"))
+    open_end = contracts[contracts["ends_on"] == contracts.groupby("account_id")["ends_on"].transform("max")]
+    running, ended = open_end[open_end["ends_on"] >= as_of], open_end[open_end["ends_on"] < as_of]
+    ended = ended[ended["ends_on"] >= as_of - notice]
+    unsigned = contracts[contracts["signed_on"].isna() & (contracts["ends_on"] >= as_of)]
+    return pd.concat(
+        [
+            rows("renewal", running, running["ends_on"] - notice, running["ends_on"], running["contract_id"]),
+            rows("expired", ended, ended["ends_on"], ended["ends_on"], ended["contract_id"]),
+            rows("document", unsigned, unsigned["starts_on"], unsigned["starts_on"], unsigned["contract_id"]),
+        ]
+    )
+
+
+def logs_due(unlogged: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """The check of each manager's log that has contacts missing: *unlogged* has manager_id and visit_date."""
+    found = unlogged.groupby("manager_id")["visit_date"].agg(["min", "size"]).reset_index()
+    found["account_id"] = ""
+    due_on = found["min"] + pd.Timedelta(days=settings.value("log_check_days"))
+    return rows("log", found, due_on, found["min"], found["manager_id"], found["size"])
+
+
+def milestones_due(accounts: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
+    """The next anniversary of each account's opening, an occasion to invite it."""
+    known = accounts[accounts["opened_on"].notna() & accounts["is_customer"]]
+    years = as_of.year - known["opened_on"].dt.year
+    years += _anniversary(known["opened_on"], years) <= as_of
+    return rows("milestone", known, _anniversary(known["opened_on"], years), known["opened_on"], count=years)
+
+
+def _anniversary(opened: pd.Series, years: pd.Series) -> pd.Series:
+    """The same day some years later; one born on 29 February comes on the 28th."""
+    month_start = pd.to_datetime({"year": opened.dt.year + years, "month": opened.dt.month, "day": 1})
+    return month_start + pd.to_timedelta(np.minimum(opened.dt.day, month_start.dt.days_in_month) - 1, unit="D")
+
+
+def is_customer(accounts: pd.DataFrame, bought: Collection[str]) -> pd.Series:
+    """Whether each account is a customer: by its lifecycle, or by its orders where the lifecycle is not known."""
+    has_bought = accounts["account_id"].isin(bought)
+    return (accounts["lifecycle"] == "customer") | (accounts["lifecycle"].isna() & has_bought)

@@ -1,0 +1,95 @@
+"""White space: categories that similar accounts buy and one account does not, and what they might bring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from kamlib.book.features import exact
+from kamlib.book.store import Book
+
+NEAREST = 30
+FEWEST = 5
+
+
+@dataclass(frozen=True, eq=False)
+class WhiteSpace:
+    """What similar accounts buy.
+
+    Attributes
+    ----------
+    categories : one row per category that a similar account or the account itself bought in the window, the largest
+        estimate first: category, revenue (the account's), similar_share (share of the similar accounts that buy it),
+        typical_share (median share of their purchases, of those that buy it), year_estimate (typical share times all
+        purchases of the account; money; only where it is white space), is_white_space.
+    similar : how many accounts it rests on.
+    reason : why nothing can be said: ``no_category``, ``no_industry``, ``no_purchases``, ``few``; empty otherwise.
+    """
+
+    categories: pd.DataFrame
+    similar: int
+    reason: str
+
+
+def white_space(book: Book, account_id: str, since: date, share: float) -> WhiteSpace:
+    """Compare what an account buys with the accounts of its industry nearest to it in revenue.
+
+    Parameters
+    ----------
+    since : first day of the window, which ends with the book's.
+    share : a category that at least this share of them buys and the account does not is white space.
+    """
+    if not book.has("products", "category"):
+        return _nothing("no_category")
+    spent = _by_category(book, account_id, since)
+    if spent is None:
+        return _nothing("no_industry")
+    spent = spent.where(spent > 0, 0.0)
+    totals = spent.sum(axis=1)
+    if totals.get(account_id, 0) <= 0:
+        return _nothing("no_purchases")
+    others = totals[totals > 0].drop(account_id)
+    distance = (np.log(others) - np.log(totals[account_id])).abs()
+    similar = distance.sort_values(kind="stable").index[:NEAREST]
+    if len(similar) < FEWEST:
+        return _nothing("few", len(similar))
+    return WhiteSpace(_compare(spent.loc[account_id], spent.loc[similar], share), len(similar), "")
+
+
+def _by_category(book: Book, account_id: str, since: date) -> pd.DataFrame | None:
+    """(accounts of the industry, categories) revenue in the window; None where the industry is not known."""
+    accounts = book.table("accounts", "account_id", "industry")
+    mine = accounts.filter(accounts.account_id == account_id)
+    peers = accounts.semi_join(mine, "industry")
+    lines = book.table("orders", "account_id", "order_date", "product_id", "revenue")
+    lines = lines.filter(lines.order_date >= since).semi_join(peers, "account_id")
+    products = book.table("products", "product_id", "category").filter(lambda t: t.category.notnull())
+    joined = lines.inner_join(products, "product_id")
+    sums = joined.group_by("account_id", "category").aggregate(revenue=exact(joined.revenue).sum().cast("float64"))
+    frame = book.collect(sums, ["account_id", "category"])
+    if frame.empty and book.collect(mine)["industry"].isna().all():
+        return None
+    return frame.pivot(index="account_id", columns="category", values="revenue").fillna(0.0)
+
+
+def _compare(own: pd.Series, similar: pd.DataFrame, share: float) -> pd.DataFrame:
+    shares = similar.div(similar.sum(axis=1), axis=0)
+    frame = pd.DataFrame(
+        {
+            "revenue": own,
+            "similar_share": (similar > 0).mean(),
+            "typical_share": shares.where(shares > 0).median(),
+        }
+    )
+    frame["is_white_space"] = (frame["revenue"] <= 0) & (frame["similar_share"] >= share)
+    frame["year_estimate"] = (frame["typical_share"] * own.sum()).where(frame["is_white_space"])
+    frame = frame[(frame["revenue"] > 0) | (frame["similar_share"] > 0)].rename_axis("category").reset_index()
+    return frame.sort_values(["year_estimate", "revenue"], ascending=False, ignore_index=True, kind="stable")
+
+
+def _nothing(reason: str, similar: int = 0) -> WhiteSpace:
+    columns = ["category", "revenue", "similar_share", "typical_share", "is_white_space", "year_estimate"]
+    return WhiteSpace(pd.DataFrame(columns=columns), similar, reason)
