@@ -1,108 +1,108 @@
-"""Due dates as calendar files (RFC 5545) that any calendar program reads; every name in them is text.
-
-Each date is an all-day event. Its identifier is made from what it is about and not from its day, so a calendar
-that takes in the next report moves an entry instead of doubling it.
-"""
+"""Planned visits as calendar files, one per manager, that any calendar program opens (RFC 5545)."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from datetime import date, timedelta
 
 import pandas as pd
 
 from kamlib.errors import RequestError
+from kamlib.reports import publish
+from kamlib.reports.folder import safe_name
 
-COLUMNS = ("key", "due_on", "summary", "description")
-_LONGEST_LINE = 75  # octets, without the line end
-# Characters that RFC 5545 forbids in text, line ends it does not know, and marks that turn the reading direction.
-_FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+FOLDER = "calendars"
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_OCTETS = 75
 
 
-def calendar(frame: pd.DataFrame, title: str, as_of: date) -> str:
-    """A calendar file of due dates.
+def spread(accounts: pd.DataFrame, first, last) -> pd.DataFrame:
+    """Days for planned visits: evenly over the working days (Monday to Friday) of a period, account by account.
 
     Parameters
     ----------
-    frame
-        One row per date: ``key`` (what it is about, the same from report to report), ``due_on`` (day),
-        ``summary`` and ``description`` (text).
-    title
-        What calendar programs call it.
-    as_of
-        The day the dates were read as of; it stamps every event, so equal inputs give equal files.
+    accounts : account_id, name, manager_id and ``plan``, the visits in the period. first, last : its days.
 
-    Raises
-    ------
-    RequestError
-        When a column is lacking, a day is missing, or two rows have the same key.
+    Returns
+    -------
+    One row per visit: manager_id, account_id, name, due_on, number, of. Accounts of one manager start on different
+    days, so that his weeks are alike.
 
     Examples
     --------
-    >>> row = {"key": "visit 0007", "due_on": date(2026, 10, 2), "summary": "Visit 0007", "description": ""}
-    >>> calendar(pd.DataFrame([row]), "Dates", date(2026, 9, 30)).splitlines()[0]
-    'BEGIN:VCALENDAR'
+    >>> rows = pd.DataFrame({"account_id": ["a"], "name": ["A"], "manager_id": ["M1"], "plan": [2]})
+    >>> spread(rows, "2026-10-01", "2026-10-30")["due_on"].dt.day.tolist()
+    [9, 24]
     """
-    _check(frame)
-    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//kamlib//due dates//EN", f"X-WR-CALNAME:{escape(title)}"]
-    rows = frame.assign(due_on=pd.to_datetime(frame["due_on"])).sort_values(["due_on", "key"])
-    for row in rows[list(COLUMNS)].itertuples(index=False):
-        lines += _event(row, as_of)
-    return "".join(f"{fold(line)}\r\n" for line in [*lines, "END:VCALENDAR"])
+    days = pd.bdate_range(first, last)
+    if not len(days):
+        raise RequestError(f"there is no working day from {first} to {last}; give a longer period")
+    rows = accounts.loc[accounts.index.repeat(accounts["plan"].astype(int))]
+    rows = rows[["manager_id", "account_id", "name"]].assign(of=accounts["plan"].astype(int).reindex(rows.index))
+    number = rows.groupby(level=0).cumcount().to_numpy()
+    managed = accounts.groupby("manager_id")
+    phase = (managed.cumcount() + 0.5) / managed["plan"].transform("size")
+    place = (number + phase.reindex(rows.index).to_numpy()) / rows["of"].to_numpy()
+    rows = rows.assign(due_on=days[(place * len(days)).astype(int)], number=number + 1)
+    return rows.sort_values(["manager_id", "due_on", "account_id"], ignore_index=True)
 
 
-def _check(frame: pd.DataFrame) -> None:
-    lacking = [column for column in COLUMNS if column not in frame.columns]
-    if lacking:
-        raise RequestError(f"due dates lack {len(lacking)} columns: {', '.join(lacking)}")
-    if dayless := int(frame["due_on"].isna().sum()):
-        raise RequestError(f"{dayless} due dates have no day; leave them out or give them one")
-    if doubled := int(frame["key"].duplicated().sum()):
-        raise RequestError(f"{doubled} due dates have the key of another one; make each key name one thing")
+def calendar(visits: pd.DataFrame, made_on) -> str:
+    """The calendar of one manager as text: an all-day entry per visit.
 
-
-def _event(row, as_of: date) -> list[str]:
-    due_on = row.due_on.date()
-    identifier = hashlib.blake2b(row.key.encode("utf-8", "replace"), digest_size=12).hexdigest()
-    described = [f"DESCRIPTION:{escape(row.description)}"] if row.description else []
-    return [
-        "BEGIN:VEVENT",
-        f"UID:{identifier}@kamlib",
-        f"DTSTAMP:{as_of:%Y%m%d}T000000Z",
-        f"DTSTART;VALUE=DATE:{due_on:%Y%m%d}",
-        f"DTEND;VALUE=DATE:{due_on + timedelta(days=1):%Y%m%d}",
-        f"SUMMARY:{escape(row.summary)}",
-        *described,
-        "TRANSP:TRANSPARENT",
-        "END:VEVENT",
-    ]
+    Parameters
+    ----------
+    visits : account_id, name, due_on, number, of. made_on : day the plan was drawn, the stamp of every entry.
+    """
+    stamp = f"{pd.Timestamp(made_on):%Y%m%d}T000000Z"
+    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//kamlib//call plan//EN", "CALSCALE:GREGORIAN"]
+    for visit in visits.itertuples():
+        ends = visit.due_on + pd.Timedelta(days=1)
+        lines += [
+            "BEGIN:VEVENT",
+            f"UID:{_identity(visit.account_id, visit.due_on, visit.number)}@kamlib",
+            f"DTSTAMP:{stamp}",
+            f"DTSTART;VALUE=DATE:{visit.due_on:%Y%m%d}",
+            f"DTEND;VALUE=DATE:{ends:%Y%m%d}",
+            f"SUMMARY:{escape(visit.name if isinstance(visit.name, str) else visit.account_id)}",
+            f"DESCRIPTION:{escape(f'{visit.account_id}: visit {visit.number} of {visit.of}')}",
+            "TRANSP:TRANSPARENT",
+            "END:VEVENT",
+        ]
+    return "".join(fold(line) for line in [*lines, "END:VCALENDAR"])
 
 
 def escape(text: str) -> str:
-    r"""Text as the value of a property.
-
-    Examples
-    --------
-    >>> escape("a, b; c\nEND:VEVENT")
-    'a\\, b\\; c\\nEND:VEVENT'
-    """
-    plain = re.sub("\r\n?|\u0085", "\n", str(text))
-    plain = _FORBIDDEN.sub(" ", plain)
-    for mark in ("\\", ";", ","):
-        plain = plain.replace(mark, f"\\{mark}")
-    return plain.replace("\n", "\\n")
+    """Text as RFC 5545 (3.3.11) wants it: no name can end its line and begin an entry of its own."""
+    text = _FORBIDDEN.sub("", str(text)).replace("\\", "\\\\").replace(";", "\\;").replace(",", "\\,")
+    return re.sub(r"\r\n|[\r\n\x85\u2028\u2029]", r"\\n", text)
 
 
 def fold(line: str) -> str:
-    """A content line in pieces of at most 75 octets, none of them ending inside a character."""
-    pieces, room, length = [[]], _LONGEST_LINE, 0
+    """A line ended by CRLF and folded at 75 octets (3.1), never inside a character."""
+    parts, part, size = [], "", 0
     for character in line:
-        size = len(character.encode())
-        if length + size > room:
-            # A piece that goes on begins with a space, which counts.
-            pieces.append([])
-            room, length = _LONGEST_LINE - 1, 0
-        pieces[-1].append(character)
-        length += size
-    return "\r\n ".join("".join(piece) for piece in pieces)
+        width = len(character.encode("utf-8"))
+        if size + width > _OCTETS - bool(parts):
+            parts.append(part)
+            part, size = "", 0
+        part, size = part + character, size + width
+    return "\r\n ".join([*parts, part]) + "\r\n"
+
+
+def write_calendars(visits: pd.DataFrame, made_on) -> list[str]:
+    """Write ``calendars/<manager>.ics`` into the report being built; the names written, none when run by hand."""
+    folder = publish.output_folder()
+    if folder is None or visits.empty:
+        return []
+    (folder / FOLDER).mkdir(exist_ok=True)
+    written = []
+    for manager, mine in visits.groupby("manager_id"):
+        path = folder / FOLDER / f"{safe_name(str(manager))}.ics"
+        path.write_bytes(calendar(mine, made_on).encode("utf-8"))
+        written.append(path.name)
+    return written
+
+
+def _identity(*parts) -> str:
+    return hashlib.blake2b("\x1f".join(map(str, parts)).encode("utf-8", "replace"), digest_size=10).hexdigest()

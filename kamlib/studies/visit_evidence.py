@@ -136,6 +136,16 @@ def weigh(
     )
 
 
+def long_run(panel: pd.DataFrame, level: float) -> tuple[float, float, float] | None:
+    """Elasticity of a lasting change of visits with its interval; None where the panel does not tell."""
+    panel = panel[panel["visits"].notna()]
+    try:
+        carry = effect(panel.assign(revenue=panel["revenue"].clip(lower=0)), method="adstock", scale=SCALE, level=level)
+    except (ModelError, RequestError):
+        return None
+    return tuple(_long_run(carry).values())
+
+
 class _Tries:
     """Steps taken, and why some were not: a panel too poor for one step may do for another."""
 

@@ -7,13 +7,18 @@ from dataclasses import dataclass
 import pandas as pd
 
 from kamlib.book.panel import account_months
+from kamlib.book.periods import months_before
 from kamlib.book.store import Book
 from kamlib.errors import RequestError
+from kamlib.studies import experiment
+from kamlib.studies.cadence import Cadence, keep_rhythm
+from kamlib.studies.callplan import Plan, Terms, draw_plan
 from kamlib.studies.effects import effect, lead_placebo
+from kamlib.studies.plan_record import PlanRecord, read_plan
 from kamlib.studies.staggered import staggered
-from kamlib.studies.visit_evidence import Evidence, weigh
+from kamlib.studies.visit_evidence import Evidence, long_run, weigh
 
-__all__ = ["Visits", "effect", "lead_placebo", "measure", "panel", "staggered"]
+__all__ = ["Terms", "Visits", "effect", "lead_placebo", "measure", "panel", "staggered"]
 
 SUMS = ("revenue", "margin", "orders", "order_days", "visits", "visit_hours", "cases_opened")
 
@@ -28,6 +33,12 @@ class Visits:
     last_order : day of the last order, None without one.
     visits : how many were counted. first_visit, last_visit : their days, None without any.
     evidence : what the book says about the effect; None where it has no visits or no orders.
+    cadence : contact against the declared rhythm; None without visits.
+    plan : next quarter's visits; None where no effect may be claimed and no judgement was given.
+    earlier : the long-run elasticity as the same method would have said it a quarter ago: (estimate, low, high);
+        None where it could not. earlier_day : that quarter's end.
+    record : what became of the last plan; None without one.
+    design : whom to offer extra visits at random. trial : a finished experiment; None where none was named.
     """
 
     as_of: pd.Timestamp
@@ -38,6 +49,13 @@ class Visits:
     first_visit: pd.Timestamp | None
     last_visit: pd.Timestamp | None
     evidence: Evidence | None
+    cadence: Cadence | None
+    plan: Plan | None
+    earlier: tuple[float, float, float] | None
+    earlier_day: pd.Timestamp | None
+    record: PlanRecord | None
+    design: experiment.Design | None
+    trial: experiment.Trial | None
 
 
 def panel(book: Book, freq: str = "M", channels: tuple[str, ...] | None = ("visit",)) -> pd.DataFrame:
@@ -87,6 +105,10 @@ def measure(
     channels: tuple[str, ...] = ("visit",),
     draws: int = 20,
     partialling: bool = False,
+    terms: Terms | None = None,
+    previous: str = "",
+    trial: str = "",
+    offer_share: float = 0.5,
     level: float = 0.9,
     seed: int = 0,
 ) -> Visits:
@@ -97,6 +119,9 @@ def measure(
     book : the book as of the day to judge from.
     channels : the contacts that count as visits.
     draws : shufflings of visits in the placebo test, 20 or more. partialling : add the machine-learning rung.
+    terms : what the call plan is made under.
+    previous : folder of an earlier report whose plan is graded. trial : event_id of a finished experiment.
+    offer_share : share of each class that the next experiment offers extra visits.
     level, seed : of the intervals and all random draws.
 
     Raises
@@ -108,20 +133,25 @@ def measure(
     --------
     >>> measure(book).evidence.ladder  # doctest: +SKIP
     """
-    channels = _channels(channels)
-    made = _made(book, channels)
-    evidence = None
+    channels, terms = _channels(channels), terms or Terms()
+    made, today = _made(book, channels), _today(book)
+    found = dict.fromkeys(("evidence", "plan", "earlier", "earlier_day", "record", "design", "trial"))
     if made["visits"] and book.has("orders"):
-        cuts = book.settings.value("abc_cuts")
-        evidence = weigh(panel(book, channels=channels), cuts, level, draws, seed, partialling)
-    return Visits(
-        as_of=_today(book),
-        level=level,
-        channels=channels,
-        last_order=pd.Timestamp(book.span()[1]) if book.has("orders") else None,
-        evidence=evidence,
-        **made,
-    )
+        months = panel(book, channels=channels)
+        evidence = weigh(months, book.settings.value("abc_cuts"), level, draws, seed, partialling)
+        then = _quarter_before(today)
+        found = {
+            "evidence": evidence,
+            "plan": draw_plan(book, months, evidence, terms, channels, level, seed),
+            "earlier": long_run(months[months["month"] <= then], level),
+            "earlier_day": then,
+            "record": read_plan(previous, months, today, seed) if previous else None,
+            "design": experiment.design(months, evidence.class_of, offer_share, seed, level=level),
+            "trial": experiment.finished(book, months, evidence.class_of, trial) if trial else None,
+        }
+    last_order = pd.Timestamp(book.span()[1]) if book.has("orders") else None
+    cadence = keep_rhythm(book, today, channels)
+    return Visits(today, level, channels, last_order, cadence=cadence, **made, **found)
 
 
 def _channels(given) -> tuple[str, ...]:
@@ -135,6 +165,10 @@ def _channels(given) -> tuple[str, ...]:
 
 def _today(book: Book) -> pd.Timestamp:
     return pd.Timestamp(book.as_of if book.as_of else book.span()[1])
+
+
+def _quarter_before(today: pd.Timestamp) -> pd.Timestamp:
+    return pd.Timestamp(months_before(today.date(), 3)) - pd.Timedelta(days=1)
 
 
 def _made(book: Book, channels: tuple[str, ...]) -> dict:

@@ -150,6 +150,18 @@ def level_table(result: Visits) -> pd.DataFrame:
     return frame.assign(visitor=[say(f"visits.visitor_{name}") for name in frame["visitor"]])
 
 
+def read_table(result: Visits) -> pd.DataFrame:
+    """What was read, and what was left out or changed."""
+    evidence = result.evidence
+    counts = {"visits": result.visits}
+    if evidence is not None:
+        counts |= {"accounts": evidence.accounts, "months": evidence.months, "clipped": evidence.clipped}
+        used = evidence.carry.n_accounts if evidence.carry else 0
+        counts |= {"left_out": evidence.accounts - used, "used": used}
+    rows = [{"what": say(f"visits.read_{name}"), "count": count} for name, count in counts.items()]
+    return pd.DataFrame(rows, columns=["what", "count"])
+
+
 def class_label(name: str) -> str:
     """A class as it is read: new accounts have no past to be classed by."""
     return say("visits.class_new") if name == NEW else say("visits.class_named", name=name)

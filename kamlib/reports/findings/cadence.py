@@ -1,0 +1,145 @@
+"""What the visit study says of contact: overdue accounts, late logs, executives' time, levels met, the symposium."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from kamlib.reports.finding import Finding, Gate, Verdict, judge
+from kamlib.reports.findings.visits import absent, nothing
+from kamlib.reports.sentences import say
+from kamlib.studies.visits import Visits
+
+ENOUGH_VISITS = 30
+OVERDUE = ["account_id", "name", "manager_id", "stage", "last_contact", "since_days", "allowed_days", "overdue_days"]
+
+
+def contact_rhythm(result: Visits) -> Finding:
+    """How many accounts were not contacted in the declared rhythm."""
+    cadence = result.cadence
+    if cadence is None:
+        return absent(result, "visits.rhythm", ("K075", "K077"))
+    stages = cadence.stages.set_index("stage").reindex(["prospect", "customer"])
+    counts = stages[["accounts", "overdue"]].fillna(0).astype(int)
+    n, late = int(counts["accounts"].sum()), int(counts["overdue"].sum())
+    if not n:
+        return nothing("visits.rhythm", say("visits.rhythm_nobody"), ("K075", "K077"))
+    values = {
+        "late": late,
+        "n": n,
+        "prospects": counts.loc["prospect", "accounts"],
+        "late_prospects": counts.loc["prospect", "overdue"],
+        "customers": counts.loc["customer", "accounts"],
+        "late_customers": counts.loc["customer", "overdue"],
+        "never": int(cadence.stages["never"].sum()),
+    }
+    return Finding(
+        "visits.rhythm",
+        say("visits.rhythm_late" if late else "visits.rhythm_kept", **values),
+        late,
+        "accounts",
+        n=n,
+        decision=say("visits.rhythm_decision") if late else "",
+        practices=("K075", "K077"),
+    )
+
+
+def log_delay(result: Visits) -> Finding:
+    """How long after a contact it is written down."""
+    cadence = result.cadence
+    if cadence is None:
+        return absent(result, "visits.log_delay", ("K076", "K086"))
+    if not cadence.logged:
+        return nothing("visits.log_delay", say("visits.log_none"), ("K076", "K086"))
+    values = {"days": cadence.log_delay_days, "late": cadence.logged_late_share, "limit": cadence.log_check_days}
+    verdict, reason = judge(_enough(cadence.logged))
+    return Finding(
+        "visits.log_delay",
+        say("visits.log_delay", n=cadence.logged, **values),
+        cadence.log_delay_days,
+        "days",
+        n=cadence.logged,
+        verdict=verdict,
+        reason=reason,
+        practices=("K076", "K086"),
+    )
+
+
+def executive_time(result: Visits) -> Finding:
+    """The share of visiting time that executives bear, against the declared one."""
+    cadence = result.cadence
+    if cadence is None:
+        return absent(result, "visits.executive_time", ("K082", "K083"))
+    if np.isnan(cadence.executive_share):
+        return nothing("visits.executive_time", say("visits.executive_none"), ("K082", "K083"))
+    gap = cadence.executive_share - cadence.executive_target
+    branch = "near" if abs(gap) <= 0.05 else "below" if gap < 0 else "above"
+    verdict, reason = judge(_enough(cadence.executive_n))
+    basis = say(f"visits.basis_{cadence.executive_basis}")
+    return Finding(
+        "visits.executive_time",
+        say(f"visits.executive_{branch}", share=cadence.executive_share, target=cadence.executive_target, basis=basis),
+        cadence.executive_share,
+        f"share of {cadence.executive_basis}",
+        n=cadence.executive_n,
+        verdict=verdict,
+        reason=reason,
+        practices=("K082", "K083"),
+    )
+
+
+def contact_levels(result: Visits) -> Finding:
+    """On how many levels the accounts are known and were met."""
+    cadence = result.cadence
+    if cadence is None:
+        return absent(result, "visits.levels", ("K085",))
+    levels = cadence.levels
+    if levels.empty:
+        return nothing("visits.levels", say("visits.levels_none"), ("K085",))
+    several = int((levels["reached"] >= 2).sum())
+    known_unmet = int((levels["known"] > levels["reached"]).sum())
+    return Finding(
+        "visits.levels",
+        say("visits.levels_met", n=len(levels), several=several, unmet=known_unmet),
+        several / len(levels),
+        "share of accounts",
+        n=len(levels),
+        decision=say("visits.levels_decision", unmet=known_unmet) if known_unmet else "",
+        practices=("K085",),
+    )
+
+
+def symposium(result: Visits) -> Finding:
+    """Whether the yearly symposium was held, and who came."""
+    cadence = result.cadence
+    if cadence is None or cadence.last_symposium is None:
+        return nothing("visits.symposium", say("visits.symposium_none"), ("K106",))
+    branch = "held" if cadence.symposia >= cadence.symposia_wanted else "missed"
+    came = cadence.attended_share if np.isfinite(cadence.attended_share) else 0.0
+    return Finding(
+        "visits.symposium",
+        say(f"visits.symposium_{branch}", last=cadence.last_symposium, came=came),
+        float(cadence.symposia),
+        "a year",
+        n=cadence.symposia,
+        practices=("K106",),
+    )
+
+
+def overdue_table(result: Visits) -> pd.DataFrame:
+    """The accounts out of rhythm, with the stage in words."""
+    if result.cadence is None:
+        return pd.DataFrame(columns=OVERDUE)
+    late = result.cadence.overdue
+    return late.assign(stage=[say(f"visits.stage_{stage}") for stage in late["stage"]])[OVERDUE]
+
+
+def manager_table(result: Visits) -> pd.DataFrame:
+    """Rhythm and logging by manager."""
+    if result.cadence is None:
+        return pd.DataFrame(columns=["manager_id", "accounts", "overdue", "overdue_share", "log_delay_days"])
+    return result.cadence.managers
+
+
+def _enough(n: int) -> Gate:
+    return Gate(n >= ENOUGH_VISITS, Verdict.CAUTION, say("visits.few_contacts", n=n, needed=ENOUGH_VISITS))
