@@ -531,6 +531,14 @@ def test_hostile_column_names_can_be_mapped(export):
     assert (row["account_id"], row["name"], row["region"], row["industry"]) == ("1", "N", "4", "5")
 
 
+def test_columns_of_our_own_may_have_any_name(export):
+    names = ["c0", "C1", "n2", "source_row", "客戶", 'x "y"']
+    export.orders["also"] = dict.fromkeys(names, "day")
+    export.ingest()
+    row = export.table("orders")[0]
+    assert [row[name] for name in names] == ["2026-09-01"] * 6 and row["revenue"] == 10.5
+
+
 def test_file_names_with_wildcard_characters_are_read(export):
     pd.DataFrame({"no": ["A"], "name": ["N"]}).to_parquet(export.source / "cust[1].parquet")
     export.write("cust1.parquet", b"not this one")

@@ -81,6 +81,7 @@ COLUMNS = (*ORDERS, "columns")
         ((*COLUMNS, "account_id"), {"column": "No", "alias": "names"}, "there is no alias table 'names'"),
         ((*COLUMNS, "account_id"), {"column": "No", "unknown": "missing"}, "is for optional references"),
         ((*ORDERS, "also"), {"revenue": "R"}, "'revenue' cannot name an extra column; the contract has it"),
+        ((*ORDERS, "also"), {"Net": "R", "net": "R"}, "two names differ only in case"),
         ((*ORDERS, "one_per"), "product_id", "one_per names columns of the contract table that are mapped"),
         ((*ORDERS, "changes"), {"of": "acount_id"}, "table orders has no column 'acount_id'"),
         ((*ORDERS, "lookups"), [{"file": "orders", "on": "No"}], "needs 'on' (our column: theirs) and 'take'"),

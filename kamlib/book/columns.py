@@ -71,13 +71,18 @@ def typed_column(spec: ColumnSpec, column: Column, run: Evaluator, typed: Typed,
         typed.check(spec.name, is_failed, shown, reason, staging)
 
 
-def own_column(spec: ColumnSpec, run: Evaluator, typed: Typed, ids: list, staging: Staging, aliases) -> None:
-    """Add a column the contract does not have: it travels along as the source holds it."""
+def own_column(spec: ColumnSpec, run: Evaluator, typed: Typed, ids: list, staging: Staging, aliases) -> str:
+    """Add a column the contract does not have: it travels along as the source holds it.
+
+    Its own name may be that of a column already there, so it goes by another for now, which is returned.
+    """
+    column = staging.column()
     found = _found(spec, run, ids)
     found = _renamed(spec, found, aliases)
     value = found if not isinstance(found, Cell) else plain(found)
-    typed.values[spec.name] = value if spec.default is None else value.fill_null(spec.default)
+    typed.values[column] = value if spec.default is None else value.fill_null(spec.default)
     typed.failures(spec.name, run.failures, staging)
+    return column
 
 
 def _value(spec: ColumnSpec, dtype: dt.DataType, run: Evaluator, ids: list, aliases):

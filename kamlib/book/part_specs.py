@@ -96,6 +96,8 @@ class TableReader:
         clash = [n for n in section.given if n.lower() in spec.columns or n.startswith("__") or not n.strip()]
         if clash:
             raise RequestError(f"{section.where}: {clash[0]!r} cannot name an extra column; the contract has it")
+        if len({n.lower() for n in section.given}) < len(section.given):
+            raise RequestError(f"{section.where}: two names differ only in case; databases take them for the same")
         return {n: self._column(n, v, f"{section.where}.{n}", formats) for n, v in section.given.items()}
 
     def _column(self, name: str, given, where: str, formats: Formats) -> ColumnSpec:

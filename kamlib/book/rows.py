@@ -146,14 +146,15 @@ class PartReader:
         group = [rows.table[name] for name in keys]
         rows = self._typed(rows, [n for n in self.part.columns if n not in keys], group)
         orders = {f"__o{i}": value for i, value in enumerate(self._order_values(rows))}
-        table = self._own(rows.on(rows.table.mutate(**orders)), group)
+        table, own = self._own(rows.on(rows.table.mutate(**orders)), group)
         table = table.mutate(__ragged=table[BROKEN].notnull())
         ragged = Check(self.part.file, "__ragged", BROKEN, "")
         self.checks = [ragged, *sorted(self.checks, key=self._place)]
         which = [(table[c.flag], ibis.literal(i, type="int16")) for i, c in enumerate(self.checks)]
         values = [(table[c.flag], table[c.value]) for c in self.checks]
         table = table.mutate(**{BAD: ibis.cases(*which), VALUE: ibis.cases(*values)})
-        return table.select(*IDENTITY, NTH, BAD, VALUE, *orders, *self.part.columns, *self.part.also)
+        renamed = {name: table[column] for name, column in own.items()}
+        return table.select(*IDENTITY, NTH, BAD, VALUE, *orders, *self.part.columns, **renamed)
 
     def _place(self, check: Check) -> int:
         """Checks of added columns come first, then the contract's columns in their order, then our own."""
@@ -170,18 +171,19 @@ class PartReader:
         self.checks += typed.checks
         return rows.on(typed.onto(rows.table))
 
-    def _own(self, rows: Rows, keys) -> ibis.Table:
-        typed, ids = Typed(), [rows.table[c] for c in (SRC, ROW, NTH)]
+    def _own(self, rows: Rows, keys) -> tuple[ibis.Table, dict[str, str]]:
+        """The table with the columns of our own, and what each goes by in it."""
+        typed, ids, own = Typed(), [rows.table[c] for c in (SRC, ROW, NTH)], {}
         for name, column in self.part.also.items():
             run = self._run(rows, f"also.{name}", column.formats, keys, [*self._order_values(rows), *ids])
-            own_column(column, run, typed, ids, self.staging, self.mapping.aliases)
+            own[name] = own_column(column, run, typed, ids, self.staging, self.mapping.aliases)
         if self.spec.name == "targets":
             # Each alone may be missing, both may not: a target is somebody's.
             owners = [n for n in ("account_id", "manager_id") if n in self.part.columns]
             nobody = ibis.and_(*[rows.table[n].isnull() for n in owners])
             typed.check(owners[0], nobody, ibis.null("string"), "neither account_id nor manager_id", self.staging)
         self.checks += typed.checks
-        return typed.onto(rows.table)
+        return typed.onto(rows.table), own
 
     def _order_values(self, rows: Rows) -> list[ibis.Value]:
         run = self._run(rows, "one_per.order_by")

@@ -93,5 +93,6 @@ class Section:
 
 
 def near(name: str, known) -> str:
+    """The end of an error message: the nearest known name, or all of them."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known) or 'none'}"

@@ -20,6 +20,7 @@ _MAX_PAD = 100
 
 
 def condition(value) -> ibis.BooleanValue:
+    """A value as a condition; RequestError when it is not one."""
     found = plain(value)
     if not found.type().is_boolean():
         raise RequestError(f"joins with and, or, not a value that is no condition: {found.type()}")
@@ -27,6 +28,7 @@ def condition(value) -> ibis.BooleanValue:
 
 
 def ifelse(run, test, yes, no):
+    """One of two values; where one is a number, so is the other."""
     kinds = [v for v in (yes, no) if v is not None]
     if any(run.counts(v) for v in kinds):
         yes, no = (None if v is None else run.number(v) for v in (yes, no))
