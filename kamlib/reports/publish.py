@@ -21,7 +21,7 @@ from IPython.display import display
 
 from kamlib.book.periods import day
 from kamlib.errors import RequestError
-from kamlib.reports import due_dates, sentences
+from kamlib.reports import calendars, sentences
 from kamlib.reports.finding import Finding
 from kamlib.reports.folder import safe_name
 
@@ -182,7 +182,7 @@ def calendar(name: str, frame: pd.DataFrame, as_of, by: str = "") -> None:
     name
         File name, letters, digits, ``_`` and ``-``.
     frame
-        Columns key, due_on, summary, description; see :func:`kamlib.reports.due_dates.calendar`. Without rows
+        Columns key, due_on, summary, description; see :func:`kamlib.reports.calendars.calendar`. Without rows
         nothing is written, since a calendar must hold something.
     as_of
         Day the dates were read as of.
@@ -197,7 +197,7 @@ def calendar(name: str, frame: pd.DataFrame, as_of, by: str = "") -> None:
     if folder := output_folder():
         (folder / "calendars").mkdir(exist_ok=True)
         for file, (value, part) in files.items():
-            text = due_dates.calendar(part, f"{name} {value}".strip(), day(as_of))
+            text = calendars.calendar(part, f"{name} {value}".strip(), day(as_of))
             (folder / "calendars" / f"{file}.ics").write_bytes(text.encode())
     branch = "calendar_none" if not files else "calendar" if len(files) == 1 else "calendars"
     sentence(f"page.{branch}", n=sum(len(part) for _, part in parts), files=len(files), first=next(iter(files), ""))

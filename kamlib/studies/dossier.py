@@ -34,7 +34,7 @@ class Dossier:
         margin, orders and order_days, and the same a year before (``…_previous``; missing where the book does not
         reach back so far); margin is missing where no cost is known.
     months : (24,) month, revenue, margin: the last whole months, those without orders zero from the first order on.
-    rhythm : first_order, last_order, recency_days, order_days, gap_median_days, late_gaps (days since the last
+    rhythm : first_order, last_order, recency_days, order_days, gap_median_days, gap_long_days, late_gaps (days since the last
         order over the usual gap), expected_on (day the next order is usual; missing below four gaps).
     products : what it bought in twelve months: product_id, product, category, revenue, revenue_previous,
         last_bought; the largest first.
@@ -188,7 +188,8 @@ def _rhythm(lines: pd.DataFrame, as_of: pd.Timestamp) -> pd.Series:
     usual = float(gaps.median()) if len(gaps) else np.nan
     last = days[-1] if len(days) else pd.NaT
     recency = float((as_of - last).days) if len(days) else np.nan
-    expected = last + pd.Timedelta(days=round(usual)) if len(gaps) >= GAPS_NEEDED else pd.NaT
+    has_habit = len(gaps) >= GAPS_NEEDED
+    long = float(gaps.quantile(0.9)) if has_habit else np.nan
     return pd.Series(
         {
             "first_order": days[0] if len(days) else pd.NaT,
@@ -197,7 +198,9 @@ def _rhythm(lines: pd.DataFrame, as_of: pd.Timestamp) -> pd.Series:
             "order_days": len(days),
             "gap_median_days": usual,
             "late_gaps": recency / usual if usual > 0 else np.nan,
-            "expected_on": expected,
+            "gap_long_days": long,
+            "expected_on": last + pd.Timedelta(days=round(usual)) if has_habit else pd.NaT,
+            "late_on": last + pd.Timedelta(days=round(long)) if has_habit else pd.NaT,
         },
         dtype="object",
     )
@@ -266,9 +269,10 @@ def _actions(
 def _own_habit(one: pd.DataFrame, rhythm: pd.Series, space: WhiteSpace, contacted: pd.Series, as_of) -> list:
     parts = []
     if pd.notna(rhythm["expected_on"]):
-        kind = "order_late" if rhythm["expected_on"] < as_of else "order_expected"
-        usual = rhythm["gap_median_days"]
-        parts.append(dues.rows(kind, one, rhythm["expected_on"], rhythm["last_order"], count=usual))
+        is_late = rhythm["late_on"] < as_of
+        day = rhythm["late_on"] if rhythm["expected_on"] < as_of else rhythm["expected_on"]
+        kind, usual = "order_late" if is_late else "order_expected", rhythm["gap_median_days"]
+        parts.append(dues.rows(kind, one, day, rhythm["last_order"], count=usual))
     offers = space.categories[space.categories["is_white_space"].astype(bool)]
     if len(offers):
         # No day follows from white space itself: it is for the next contact.

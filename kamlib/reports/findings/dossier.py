@@ -74,14 +74,16 @@ def account_rhythm(result: Dossier) -> Finding:
         return _plain("rhythm", say("dossier.rhythm_never", name=name), verdict=Verdict.NO_CONCLUSION)
     recency = int(found["recency_days"])
     if pd.isna(expected):
-        sentence = say("dossier.rhythm_short", name=name, recency=recency, days=days)
+        sentence = say("dossier.rhythm_short", name=name, last=found["last_order"], days=days)
         return _plain("rhythm", sentence, value=recency, unit="days", n=days, verdict=Verdict.NO_CONCLUSION)
-    is_late = expected < result.as_of
-    values = {"name": name, "recency": recency, "gap": found["gap_median_days"], "expected": expected}
+    is_late = found["late_on"] < result.as_of
+    branch = "late" if is_late else "time" if expected >= result.as_of else "soon"
+    values = {"name": name, "last": found["last_order"], "gap": found["gap_median_days"], "expected": expected}
+    values |= {"long": found["gap_long_days"], "late": found["late_on"]}
     verdict, reason = judge(_fresh(result))
     return Finding(
         "dossier.rhythm",
-        say(f"dossier.rhythm_{'late' if is_late else 'time'}", **values),
+        say(f"dossier.rhythm_{branch}", **values),
         found["late_gaps"],
         "usual gaps since the last order",
         n=days,
@@ -126,7 +128,7 @@ def account_care(result: Dossier) -> Finding:
         return _plain("care", say("dossier.care_never"), value=0, decision=decision, practices=practices)
     days = (result.as_of - found["last"]).days
     is_late = days > found["allowed_days"]
-    values = {"days": days, "allowed": found["allowed_days"], "contacts": found["contacts"]}
+    values = {"last": found["last"], "allowed": found["allowed_days"], "contacts": found["contacts"]}
     decision = say("dossier.care_decision") if is_late else ""
     sentence = say(f"dossier.care_{'late' if is_late else 'kept'}", **values)
     return _plain("care", sentence, days, "days", found["contacts"], decision=decision, practices=practices)

@@ -11,7 +11,7 @@ from payloads import PAYLOADS
 
 from kamlib.errors import RequestError
 from kamlib.reports import publish
-from kamlib.reports.due_dates import calendar, escape, fold
+from kamlib.reports.calendars import calendar, escape, fold
 
 AS_OF = date(2026, 9, 30)
 
