@@ -109,7 +109,8 @@ def moments(sales: Sales, horizon_days: int, window_days: float, cutoffs: int = 
 
 def _step(window: int, horizon_days: int, room: int, cutoffs: int) -> int:
     """Days between slices: a whole part of the window, at most a horizon, for which all cut-offs find room."""
-    parts = range(-(-window // horizon_days), max(window // SHORTEST_STEP_DAYS, 1) + 1)
+    fewest = -(-window // horizon_days)
+    parts = range(fewest, max(window // SHORTEST_STEP_DAYS, fewest) + 1)
     steps = [-(-window // part) for part in parts]
     fits = [step for part, step in zip(parts, steps, strict=True) if (part + cutoffs - 1) * step <= room]
     return fits[0] if fits else steps[-1]
@@ -135,8 +136,10 @@ def run(candidates: Sequence[Candidate], live: Slice, slices: Sequence[Slice], t
     candidates : what competes.
     live : the slice of the day read as of.
     slices : the earlier slices, in any order.
-    tests : days of the slices to test on.
+    tests : days of the slices to test on; those with nothing to learn from before, or nothing known after, are
+        left out.
     """
+    tests = [test for test in tests if _is_testable(slices, test)]
     said, models = [_known(slices, tests)], {}
     for candidate in candidates:
         columns = {s.moment: candidate.columns(s) for s in slices}
@@ -182,6 +185,12 @@ def _known(slices: Sequence[Slice], tests: Sequence[int]) -> pd.DataFrame:
         return pd.DataFrame(columns=columns, dtype=float)
     rows = pd.concat(parts, ignore_index=True)
     return rows.loc[rows["is_silent"].notna(), columns].reset_index(drop=True)
+
+
+def _is_testable(slices: Sequence[Slice], test: int) -> bool:
+    """Whether some window had closed by the day, and some window that began on it has closed by now."""
+    has_past = any((s.rows["due"] <= test).any() for s in slices if s.moment < test)
+    return has_past and any(s.rows["is_silent"].notna().any() for s in slices if s.moment == test)
 
 
 def _ask(candidate: Candidate, columns: dict, slices: Sequence[Slice], test: int) -> np.ndarray:

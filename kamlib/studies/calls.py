@@ -122,15 +122,14 @@ def reasons(known: pd.DataFrame, weights: pd.DataFrame | None, partial: pd.Serie
             fact = known[column] >= bound if is_above else known[column] <= bound
             weight = weights[column] if weights is not None else pd.Series(1.0, known.index)
             holds[code] = weight.where(fact & (weight > 0), 0.0)
-    table = pd.DataFrame(holds, index=known.index)
-    first = {"partial_defection": partial, "wallet_loss": wallet}
-    flagged = {code: flag.reindex(known.index, fill_value=False).astype(bool) for code, flag in first.items()}
-    return pd.Series([_codes(table.loc[i], [c for c in flagged if flagged[c][i]]) for i in known.index], known.index)
-
-
-def _codes(weights: pd.Series, flagged: list[str]) -> list[str]:
-    ranked = weights[weights > 0].sort_values(ascending=False, kind="stable").index
-    return [*flagged, *ranked][:MOST_REASONS]
+    # What is found beside the hazard comes first; then what the hazard counts most.
+    flags = {"partial_defection": partial, "wallet_loss": wallet}
+    first = {code: flag.reindex(known.index, fill_value=False).astype(float) * np.inf for code, flag in flags.items()}
+    table = pd.DataFrame(first | holds, index=known.index).fillna(0.0)
+    order = np.argsort(-table.to_numpy(), axis=1, kind="stable")[:, :MOST_REASONS]
+    ranked = np.take_along_axis(table.to_numpy(), order, axis=1) > 0
+    codes = table.columns.to_numpy()
+    return pd.Series([list(codes[o[r]]) for o, r in zip(order, ranked, strict=True)], known.index, dtype=object)
 
 
 def hazard_weights(answer, known: pd.DataFrame) -> pd.DataFrame | None:

@@ -103,10 +103,13 @@ def hold(facts: Facts, silence: Silence, rules: Rules, campaign: Campaign) -> Co
     candidates = _candidates(facts, models, rules.with_boosting)
     tried = _without_twins(backtest.run(candidates, live, slices, tests))
     card, resampled = leaderboard(tried.said, list(tried.models), campaign, rules.draws, rules.level, rules.seed)
-    table = _table(card, gains(resampled, rules.decide_by, BASELINE, rules.level), models, [live.moment, *tests])
+    table = _table(
+        card, gains(resampled, rules.decide_by, BASELINE, rules.level), models, [live.moment, *tried.cutoffs]
+    )
+    tests = tried.cutoffs
     can_win = table[table["can_win"]] if len(table) else table
     winner = best(can_win, rules.decide_by) if len(table) else BASELINE
-    return Contest(rules, live, slices, tests, tried, table, next(c for c in candidates if c.name == winner), k)
+    return Contest(rules, live, slices, tried.cutoffs, tried, table, next(c for c in candidates if c.name == winner), k)
 
 
 def _without_twins(tried: Backtest) -> Backtest:
@@ -129,6 +132,7 @@ def _table(card: pd.DataFrame, gained: pd.DataFrame, models: Mapping[str, Purcha
     if not len(card):
         return card
     fits = {name: sum(day in model.fitted for day in needed) for name, model in models.items()}
+    card = card.reindex([*card.index, *(name for name in fits if name not in card.index)]).rename_axis("candidate")
     fitted = pd.Series(fits, dtype=float).reindex(card.index).fillna(len(needed)).astype(int)
     table = card.join(gained).assign(fitted=fitted, asked=len(needed), can_win=fitted == len(needed))
     measured = [column for column in table if column not in ("fitted", "asked", "can_win")]

@@ -109,14 +109,14 @@ def _contacts(book: Book, sales: Sales) -> pd.DataFrame | None:
 
 
 def _deliveries(book: Book, sales: Sales) -> pd.DataFrame | None:
-    """Lines per account, day promised and day delivered, and how many of them came short."""
+    """Lines per account, day ordered, promised and delivered, and how many of them came short."""
     if not book.has("deliveries"):
         return None
     lines = book.table("deliveries", "order_id", "line_no", "promised_on", "delivered_on", "quantity_delivered")
-    orders = book.table("orders", "order_id", "line_no", "account_id", "quantity")
+    orders = book.table("orders", "order_id", "line_no", "account_id", "order_date", "quantity")
     joined = lines.inner_join(orders, ["order_id", "line_no"])
     is_short = (joined.quantity_delivered < joined.quantity).fill_null(False)
-    days = joined.group_by("account_id", "promised_on", "delivered_on").aggregate(
+    days = joined.group_by("account_id", "order_date", "promised_on", "delivered_on").aggregate(
         lines=joined.count(), short=is_short.sum()
     )
     return _numbered(book.collect(days), sales)
@@ -269,6 +269,7 @@ def _supply(facts: Facts, moment: int) -> dict[str, np.ndarray]:
     """Share of the lines promised in the last 90 days that came late or short, or had not come on the day."""
     lines = facts.deliveries
     due = lines[(lines["promised_on"] > moment - QUARTER) & (lines["promised_on"] <= moment)]
+    due = due[due["order_date"] <= moment]
     came = due["delivered_on"] <= moment
     bad = np.where(came & (due["delivered_on"] <= due["promised_on"]), due["short"], due["lines"])
     total = np.bincount(due["code"], weights=due["lines"], minlength=facts.size)

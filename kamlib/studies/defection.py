@@ -122,13 +122,15 @@ def _spread(now: np.ndarray, then: np.ndarray, ratio: np.ndarray) -> np.ndarray:
     return np.sqrt(square / np.maximum(known + now.shape[1] - 2, 1))
 
 
-def wallet_loss(surveys: pd.DataFrame, moment: int, least: float = 0.05) -> pd.DataFrame:
-    """Accounts whose wallet share fell between surveys.
+def wallet_loss(surveys: pd.DataFrame, moment: int, least: float = 0.05, level: float = 0.95) -> pd.DataFrame:
+    """Accounts whose wallet share fell between surveys by more than their answers waver.
 
     Parameters
     ----------
     surveys : code, surveyed_on (day number), wallet_share. moment : surveys of later days are not looked at.
     least : the fall that counts, as a share of all the account spends.
+    level : one-sided level at which the fall must exceed the spread of the answers, taken from all accounts with
+        two answers or more before their last one.
 
     Returns
     -------
@@ -138,15 +140,26 @@ def wallet_loss(surveys: pd.DataFrame, moment: int, least: float = 0.05) -> pd.D
     """
     known = surveys[(surveys["surveyed_on"] <= moment) & surveys["wallet_share"].notna()]
     known = known.sort_values(["code", "surveyed_on", "wallet_share"])
-    by_account = known.groupby("code")
+    is_last = ~known.duplicated("code", keep="last")
+    earlier, last = known[~is_last].groupby("code"), known[is_last].set_index("code")
+    before, answers = earlier["wallet_share"].mean(), earlier.size()
+    spread = _pooled_spread(known[~is_last])
     frame = pd.DataFrame(
         {
-            "wallet_share": by_account["wallet_share"].last(),
-            "wallet_answers": by_account.size(),
-            "wallet_asked": to_dates(by_account["surveyed_on"].last()),
-            "total": by_account["wallet_share"].sum(),
+            "wallet_before": before,
+            "wallet_share": last["wallet_share"].reindex(before.index),
+            "wallet_asked": to_dates(last["surveyed_on"].reindex(before.index)),
+            "wallet_answers": answers + 1,
         }
     )
-    frame = frame[frame["wallet_answers"] > 1]
-    before = (frame.pop("total") - frame["wallet_share"]) / (frame["wallet_answers"] - 1)
-    return frame.assign(wallet_before=before, is_wallet_loss=frame["wallet_share"] <= before - least)
+    bar = np.maximum(least, norm.ppf(level) * spread * np.sqrt(1 + 1 / answers))
+    return frame.assign(is_wallet_loss=frame["wallet_before"] - frame["wallet_share"] >= bar)
+
+
+def _pooled_spread(answers: pd.DataFrame) -> float:
+    """Standard deviation of an account's answers about their mean, all accounts pooled; 0 where none has two."""
+    grouped = answers.groupby("code")["wallet_share"]
+    freedom = len(answers) - grouped.ngroups
+    return (
+        float(np.sqrt(((answers["wallet_share"] - grouped.transform("mean")) ** 2).sum() / freedom)) if freedom else 0.0
+    )

@@ -90,8 +90,10 @@ def _odds(fit, panel: pd.DataFrame, known: list[str], level: float) -> pd.DataFr
             "p_value": fit.pvalues[known],
         }
     )
-    # A driver without a single leaving on one side has no odds ratio, only a runaway estimate.
-    sound = (frame["events"] > 0) & (frame["events"] < panel["left"].sum()) & np.isfinite(frame["high"])
+    # A flag without a single leaving on one side has no odds ratio, only a runaway estimate.
+    is_flag = panel[known].isin([0, 1]).all()
+    is_split = (frame["events"] > 0) & (frame["events"] < panel["left"].sum())
+    sound = (is_split | ~is_flag) & np.isfinite(frame["high"])
     return frame[sound].rename_axis("driver")
 
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
 from scipy.special import expit, logit
 
 from kamlib.studies import scoring
 
 MEASURES = ("lift", "pr_auc", "brier", "empc")
 CERTAIN = 1e-6
-MOST_LEVELS = 400
-CELLS = 2**23  # resampled rows held at once
+MOST_LEVELS = 1000
 
 
 @dataclass(frozen=True)
@@ -53,9 +52,11 @@ def leaderboard(
     outcome = said["is_silent"].to_numpy(float)
     if not 0 < outcome.sum() < len(outcome):
         return pd.DataFrame(index=pd.Index([], name="candidate")), {}
-    weights = _weights(said["account"].to_numpy(), min(draws, max(CELLS // len(outcome), 20)), seed)
-    weights = weights[(weights @ outcome > 0) & (weights @ (1 - outcome) > 0)]
-    values = {name: _measured(said[name].to_numpy(float), outcome, weights, campaign) for name in names}
+    accounts, code = np.unique(said["account"].to_numpy(), return_inverse=True)
+    drawn = _draws(len(accounts), draws, seed)
+    left, stayed = np.bincount(code, weights=outcome), np.bincount(code, weights=1 - outcome)
+    drawn = drawn[(drawn @ left > 0) & (drawn @ stayed > 0)]
+    values = {name: _measured(said[name].to_numpy(float), outcome, code, drawn, campaign) for name in names}
     rows = {name: _row(measured, level) for name, measured in values.items()}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("candidate"), values
 
@@ -82,7 +83,7 @@ def best(card: pd.DataFrame, measure: str) -> str:
 
 
 def calibration_slope(chance: np.ndarray, outcome: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(draws,) slopes of a logit of the outcome on the log odds said: 1 is right, below 1 too sure of itself.
+    """(draws,) slopes of a weighted logit of the outcome on the log odds said: 1 is right, below 1 too sure of itself.
 
     Newton's method for all resamples at once; NaN where all probabilities are equal.
     """
@@ -105,37 +106,38 @@ def calibration_slope(chance: np.ndarray, outcome: np.ndarray, weights: np.ndarr
     return slope / spread
 
 
-def _weights(accounts: np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """(1 + draws, n) how often each row counts: once first, then as accounts drawn with replacement."""
-    _, code = np.unique(accounts, return_inverse=True)
-    count = code.max() + 1
-    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
-    return np.vstack([np.ones(len(code)), drawn[:, code]])
+def _draws(accounts: int, draws: int, seed: int) -> np.ndarray:
+    """(1 + draws, accounts) how often each account counts: once first, then as drawn with replacement."""
+    drawn = np.random.default_rng(seed).multinomial(accounts, np.full(accounts, 1 / accounts), size=draws)
+    return np.vstack([np.ones(accounts), drawn])
 
 
-def _measured(chance, outcome, weights, campaign: Campaign) -> dict[str, np.ndarray]:
-    profit = partial(
-        scoring.empc,
-        benefit=campaign.benefit,
-        incentive=campaign.incentive,
-        contact=campaign.contact,
-        beta=campaign.kept,
-    )
+def _measured(chance, outcome, code, drawn, campaign: Campaign) -> dict[str, np.ndarray]:
+    """The measures on every draw. Rows of equal probability and outcome are counted together."""
+    scores, labels, cell = _cells(chance, outcome)
+    held = coo_array((np.ones(len(code)), (code, cell)), shape=(drawn.shape[1], len(scores)))
+    weights = drawn @ held.tocsr()
+    money = {"benefit": campaign.benefit, "incentive": campaign.incentive, "contact": campaign.contact}
     return {
-        "lift": scoring.lift(chance, outcome, weights=weights),
-        "pr_auc": scoring.pr_auc(chance, outcome, weights=weights),
-        "brier": scoring.brier(chance, outcome, weights=weights),
-        "empc": profit(_levels(chance), outcome, weights=weights),
-        "calibration_slope": calibration_slope(chance, outcome, weights),
+        "lift": scoring.lift(scores, labels, weights=weights),
+        "pr_auc": scoring.pr_auc(scores, labels, weights=weights),
+        "brier": scoring.brier(scores, labels, weights=weights),
+        "empc": scoring.empc(scores, labels, **money, beta=campaign.kept, weights=weights),
+        "calibration_slope": calibration_slope(scores, labels, weights),
     }
 
 
-def _levels(chance: np.ndarray) -> np.ndarray:
-    """The scores, or their ranks in some hundred steps where there are very many: profit needs no finer order."""
-    if len(chance) <= MOST_LEVELS:
-        return chance
-    _, rank = np.unique(chance, return_inverse=True)
-    return np.floor(rank * MOST_LEVELS / (rank.max() + 1))
+def _cells(chance: np.ndarray, outcome: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distinct pairs of probability and outcome, and which one each row is.
+
+    Where there are thousands of probabilities they are taken in a thousand steps of equal count, each at its mean.
+    """
+    distinct, level = np.unique(chance, return_inverse=True)
+    if len(distinct) > MOST_LEVELS:
+        level = np.floor(np.argsort(np.argsort(chance, kind="stable")) * MOST_LEVELS / len(chance)).astype(int)
+        distinct = np.bincount(level, weights=chance) / np.bincount(level)
+    cells, cell = np.unique(level * 2 + outcome.astype(int), return_inverse=True)
+    return distinct[cells // 2], (cells % 2).astype(float), cell
 
 
 def _row(measured: Mapping[str, np.ndarray], level: float) -> dict[str, float]:

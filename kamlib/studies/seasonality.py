@@ -19,6 +19,7 @@ MOVES_BY_DAYS = 10
 NEIGHBOUR_DAYS, SWAY_DAYS = 7, 3
 TWO_YEARS = 730
 FEWEST_EVENTS = 300
+BUSY_SHARE = 0.25
 NEVER = -10.0
 
 
@@ -108,14 +109,17 @@ def fit_season(days: np.ndarray, first: int, last: int, ahead: int, countries: S
     Returns
     -------
     A Season from a Poisson regression of purchases a day on weekday, month of the year (from two years of history),
-    the 30 days before and 21 days after each moving holiday, and a trend that is left out of the expectation. With
-    fewer than 300 purchases nothing is claimed: every day is as any other.
+    the 30 days before and 21 days after each moving holiday, and a trend that is left out of the expectation. Where
+    purchases fall on fewer than a quarter of the days, holidays are left out. With fewer than 300 purchases nothing is
+    claimed: every day is as any other.
     """
     covered = np.arange(first, last + ahead + 1)
     counts = np.bincount(days - first, minlength=last - first + 1)[: last - first + 1]
     if len(days) < FEWEST_EVENTS or last - first < 90:
         return Season(first, np.ones(len(covered)), pd.DataFrame(), False)
     has_months = last - first + 1 >= TWO_YEARS
+    if len(np.unique(days)) < BUSY_SHARE * (last - first + 1):
+        countries = ()  # a book kept by the month cannot show what happens around a day
     design, windows = _design(covered, last - first + 1, has_months, countries)
     solved = _poisson(counts, design[: len(counts)])
     if solved is None:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, MaxNLocator, PercentFormatter
 
 from kamlib.reports.figures.style import ACCENT, GREY, PALETTE, SOFT, WARM, axes, footnote
 from kamlib.reports.sentences import say
 from kamlib.studies.churn import Churn
 
 LONGEST_NAME = 34
+MOST_TICKS = 7
 MEASURE_NAMES = {"brier": "Brier score", "lift": "lift", "pr_auc": "PR-AUC", "empc": "expected profit"}
 
 
 def draw_risk(result: Churn, rows: int = 15) -> Axes:
     """The accounts with most to lose, their risk beside the bar."""
     shown = result.judged[result.judged["value_at_risk"] > 0].head(rows).iloc[::-1]
+    if not len(shown):
+        return _nothing("Where the money at risk lies")
     drawn = axes("Where the money at risk lies", "expected loss over the horizon", height=_height(len(shown)))
     colours = [WARM if action == "call" else GREY for action in shown["action"]]
     bars = drawn.barh(range(len(shown)), shown["value_at_risk"], color=colours)
@@ -32,16 +34,17 @@ def draw_risk(result: Churn, rows: int = 15) -> Axes:
 def draw_calibration(result: Churn) -> Axes:
     """What was said against what happened, in groups of equal size."""
     curve = result.curve
+    if not len(curve):
+        return _nothing("Did it happen as often as was said?")
     drawn = axes("Did it happen as often as was said?", "risk said", "share that fell silent")
-    top = min(max([0.1, *curve["high"], *curve["predicted"]]) * 1.05, 1.0) if len(curve) else 1.0
+    top = min(max([0.1, *curve["high"], *curve["predicted"]]) * 1.05, 1.0)
     drawn.plot([0, top], [0, top], color=GREY, linewidth=1)
-    if len(curve):
-        spread = [curve["observed"] - curve["low"], curve["high"] - curve["observed"]]
-        drawn.errorbar(curve["predicted"], curve["observed"], yerr=spread, fmt="o", color=ACCENT, capsize=3)
+    spread = [curve["observed"] - curve["low"], curve["high"] - curve["observed"]]
+    drawn.errorbar(curve["predicted"], curve["observed"], yerr=spread, fmt="o", color=ACCENT, capsize=3)
     drawn.set(xlim=(0, top), ylim=(0, top))
     drawn.xaxis.set_major_formatter(PercentFormatter(1))
     drawn.yaxis.set_major_formatter(PercentFormatter(1))
-    days = ", ".join(f"{day:%Y-%m-%d}" for day in sorted(result.cutoffs)) or "none"
+    days = ", ".join(f"{day:%Y-%m-%d}" for day in sorted(result.cutoffs))
     footnote(drawn, f"n = {result.rows:,} cases; {result.level:.0%} intervals; grey: exact; days tested: {days}")
     return drawn
 
@@ -49,7 +52,9 @@ def draw_calibration(result: Churn) -> Axes:
 def draw_methods(result: Churn) -> Axes:
     """How much better each method was than the plain rule."""
     rows = result.candidates
-    rows = rows[rows["gain"].notna()].sort_values("gain") if len(rows) else rows
+    if not len(rows):
+        return _nothing("Which methods beat the plain rule?")
+    rows = rows[rows["gain"].notna()].sort_values("gain")
     drawn = axes(
         "Which methods beat the plain rule?",
         f"gain in {MEASURE_NAMES[result.decide_by]} over the plain rule",
@@ -60,6 +65,7 @@ def draw_methods(result: Churn) -> Axes:
         drawn.plot([row["gain_low"], row["gain_high"]], [place, place], color=colour, linewidth=2)
         drawn.plot([row["gain"]], [place], "o", color=colour)
     drawn.axvline(0, color=SOFT, linewidth=1)
+    drawn.xaxis.set_major_locator(MaxNLocator(5))
     drawn.set_yticks(range(len(rows)), list(rows.index))
     footnote(
         drawn, f"n = {result.rows:,} cases; {result.level:.0%} intervals over accounts; coloured: writes the report"
@@ -70,12 +76,15 @@ def draw_methods(result: Churn) -> Axes:
 def draw_season(result: Churn) -> Axes:
     """Purchase days counted and expected, month by month."""
     rows = result.purchases_by_month
+    if not len(rows):
+        return _nothing("Orders, and what the season lets expect")
     drawn = axes("Orders, and what the season lets expect", "month", "order days of all accounts")
-    if len(rows):
-        drawn.plot(rows["month"], rows["purchases"], "o-", color=GREY, markersize=3, label="counted")
-        drawn.plot(rows["month"], rows["expected"], color=ACCENT, label="expected")
-        drawn.set_ylim(bottom=0)
-        drawn.legend(frameon=False)
+    drawn.plot(rows["month"], rows["purchases"], "o-", color=GREY, markersize=3, label="counted")
+    drawn.plot(rows["month"], rows["expected"], color=ACCENT, label="expected")
+    drawn.set_ylim(bottom=0)
+    drawn.legend(frameon=False)
+    marked = rows["month"].iloc[:: -(-len(rows) // MOST_TICKS)]
+    drawn.set_xticks(marked, [f"{month:%Y-%m}" for month in marked])
     names = ", ".join(result.season.rises.index) if len(result.season.rises) else "none"
     footnote(drawn, f"n = {int(rows['purchases'].sum()):,} order days; moving holidays in the expectation: {names}")
     return drawn
@@ -84,7 +93,9 @@ def draw_season(result: Churn) -> Axes:
 def draw_drivers(result: Churn) -> Axes:
     """Odds ratios of leaving in a month, on a log scale."""
     odds = result.drivers.odds
-    odds = odds.sort_values("odds_ratio") if len(odds) else odds
+    if not len(odds):
+        return _nothing("What goes before leaving")
+    odds = odds.sort_values("odds_ratio")
     drawn = axes("What goes before leaving", "odds of leaving, times as high", height=_height(len(odds)))
     for place, (_, row) in enumerate(odds.iterrows()):
         is_clear = row["low"] > 1 or row["high"] < 1
@@ -92,13 +103,12 @@ def draw_drivers(result: Churn) -> Axes:
         drawn.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=2)
         drawn.plot([row["odds_ratio"]], [place], "o", color=colour)
     drawn.axvline(1, color=SOFT, linewidth=1)
-    if len(odds):
-        drawn.set_xscale("log")
-        reach = np.log([odds["low"].min(), odds["high"].max(), 0.8, 1.25])
-        ticks = [t for t in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20) if reach.min() <= np.log(t) <= reach.max()]
-        drawn.xaxis.set_major_locator(FixedLocator(ticks))
-        drawn.xaxis.set_major_formatter("{x:g}")
-        drawn.minorticks_off()
+    drawn.set_xscale("log")
+    reach = np.log([odds["low"].min(), odds["high"].max(), 0.8, 1.25])
+    ticks = [t for t in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20) if reach.min() <= np.log(t) <= reach.max()]
+    drawn.xaxis.set_major_locator(FixedLocator(ticks))
+    drawn.xaxis.set_major_formatter("{x:g}")
+    drawn.minorticks_off()
     drawn.set_yticks(range(len(odds)), [say(f"churn.driver_{name}") for name in odds.index])
     found = result.drivers
     footnote(
@@ -111,32 +121,41 @@ def draw_drivers(result: Churn) -> Axes:
 
 def draw_renewals(result: Churn) -> Axes:
     """How long relationships under contract last."""
+    if result.renewals is None or not len(result.renewals.survival):
+        return _nothing("How long relationships under contract last")
     drawn = axes("How long relationships under contract last", "years since the first contract", "share still there")
-    curve = result.renewals.survival if result.renewals is not None else pd.DataFrame()
-    if len(curve):
-        years = np.r_[0, curve["days"] / 365.25]
-        drawn.step(years, np.r_[1, curve["survival"]], where="post", color=ACCENT)
-        low, high = np.r_[1, curve["low"]], np.r_[1, curve["high"]]
-        drawn.fill_between(years, low, high, step="post", color=ACCENT, alpha=0.15)
+    curve = result.renewals.survival
+    years = np.r_[0, curve["days"] / 365.25]
+    drawn.step(years, np.r_[1, curve["survival"]], where="post", color=ACCENT)
+    low, high = np.r_[1, curve["low"]], np.r_[1, curve["high"]]
+    drawn.fill_between(years, low, high, step="post", color=ACCENT, alpha=0.15)
     drawn.set_ylim(0, 1.02)
     drawn.yaxis.set_major_formatter(PercentFormatter(1))
-    n = result.renewals.relationships if result.renewals is not None else 0
-    lapsed = result.renewals.lapsed if result.renewals is not None else 0
+    n, lapsed = result.renewals.relationships, result.renewals.lapsed
     footnote(drawn, f"n = {n:,} relationships, {lapsed:,} lapsed; Kaplan–Meier with {result.level:.0%} band")
     return drawn
 
 
 def draw_moves(result: Churn) -> Axes:
     """Today's accounts by class over the years ahead, if the moves of the last year go on."""
+    if result.equity is None:
+        return _nothing("Today's accounts, if the moves of the last year go on")
     drawn = axes("Today's accounts, if the moves of the last year go on", "years ahead", "accounts")
-    if result.equity is not None:
-        for colour, name in zip(PALETTE, result.equity.projected.columns, strict=False):
-            drawn.plot(result.equity.projected.index, result.equity.projected[name], "o-", color=colour, label=name)
-        drawn.legend(frameon=False)
-        drawn.set_ylim(bottom=0)
-        drawn.xaxis.set_major_locator(FixedLocator(range(len(result.equity.projected))))
-    n = int(result.equity.now.sum()) if result.equity is not None else 0
-    footnote(drawn, f"n = {n:,} accounts; no new accounts are counted in")
+    for colour, name in zip(PALETTE, result.equity.projected.columns, strict=False):
+        drawn.plot(result.equity.projected.index, result.equity.projected[name], "o-", color=colour, label=name)
+    drawn.legend(frameon=False)
+    drawn.set_ylim(bottom=0)
+    drawn.xaxis.set_major_locator(FixedLocator(range(len(result.equity.projected))))
+    footnote(drawn, f"n = {int(result.equity.now.sum()):,} accounts; no new accounts are counted in")
+    return drawn
+
+
+def _nothing(title: str) -> Axes:
+    """A figure that says in its own place that there is nothing to draw."""
+    drawn = axes(title, height=1.0)
+    drawn.text(0, 0.5, say("churn.figure_empty"), color=SOFT, va="center", transform=drawn.transAxes)
+    drawn.set_axis_off()
+    drawn.set_title(title)
     return drawn
 
 

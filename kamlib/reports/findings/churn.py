@@ -19,7 +19,7 @@ YEAR_DAYS = 365
 def churn_record(result: Churn) -> Finding:
     """How many were said to fall silent, and how many did."""
     record = result.record
-    if record is None:
+    if record is None or not len(record.rows):
         return nothing("churn.track_record", say("churn.record_none", horizon=result.horizon_days))
     graded = record.graded
     if not len(graded):
@@ -32,11 +32,12 @@ def churn_record(result: Churn) -> Finding:
         Gate(not record.is_recomputed, Verdict.CAUTION, say("churn.record_recomputed", said_on=record.said_on)),
         Gate(not record.open, Verdict.CAUTION, say("churn.record_partly_open", open=record.open)),
     )
-    decisions = {"more": "churn.record_decision_low", "fewer": "churn.record_decision_high"}
+    decisions = {"more": "low", "fewer": "high", "fair": "fair"}
     values = {"said_on": record.said_on, "expected": expected, "happened": happened, "low": low, "high": high}
+    key = f"record_{branch}" if len(graded) > 1 else "record_one_silent" if happened else "record_one_bought"
     return Finding(
         "churn.track_record",
-        say(f"churn.record_{branch}", n=len(graded), **values),
+        say(f"churn.{key}", n=len(graded), **values),
         happened,
         "accounts",
         (low, high),
@@ -44,7 +45,7 @@ def churn_record(result: Churn) -> Finding:
         len(graded),
         verdict,
         reason,
-        say(decisions[branch]) if branch in decisions else "",
+        say(f"churn.record_decision_{decisions[branch]}"),
         ("K092",),
     )
 
@@ -79,11 +80,13 @@ def churn_calibration(result: Churn) -> Finding:
         return nothing("churn.calibration", say("churn.slope_none"), result.rows, ("K092",))
     row = result.candidates.loc[result.winner]
     low, high = float(row["calibration_slope_low"]), float(row["calibration_slope_high"])
-    branch = "sure" if slope < SLOPE_RIGHT[0] else "timid" if slope > SLOPE_RIGHT[1] else "right"
-    verdict, reason = judge(enough_events(result), _calibrated(result))
+    said, came = _levels(result)
+    right = "right" if _is_level(result) else "level"
+    branch = "sure" if slope < SLOPE_RIGHT[0] else "timid" if slope > SLOPE_RIGHT[1] else right
+    verdict, reason = judge(enough_events(result), *_calibrated(result))
     return Finding(
         "churn.calibration",
-        say(f"churn.slope_{branch}", slope=slope, low=low, high=high),
+        say(f"churn.slope_{branch}", slope=slope, low=low, high=high, said=said, came=came),
         slope,
         "calibration slope",
         (low, high),
@@ -101,11 +104,12 @@ def value_at_risk(result: Churn) -> Finding:
     if not judged:
         return nothing("churn.value_at_risk", say("churn.at_risk_empty", horizon=horizon), 0, ("K090",))
     if np.isnan(result.at_risk):
-        sentence = say("churn.at_risk_unknown", judged=judged, horizon=horizon)
+        key = "at_risk_unknown" if judged > 1 else "at_risk_unknown_one"
+        sentence = say(f"churn.{key}", judged=judged, horizon=horizon)
         return nothing("churn.value_at_risk", sentence, judged, ("K090",))
     low, high = result.at_risk_low, result.at_risk_high
     sentence = say(
-        "churn.at_risk",
+        "churn.at_risk" if judged > 1 else "churn.at_risk_one",
         judged=judged,
         expected=result.judged["risk"].sum(),
         at_risk=result.at_risk,
@@ -125,7 +129,8 @@ def value_at_risk(result: Churn) -> Finding:
         judged,
         verdict,
         reason,
-        practices=("K033", "K090"),
+        "" if verdict is Verdict.NO_CONCLUSION else say("churn.at_risk_decision"),
+        ("K033", "K090"),
     )
 
 
@@ -167,7 +172,7 @@ def gates(result: Churn) -> tuple[Gate, ...]:
     return (
         enough_events(result),
         Gate(judged >= POOLED_BELOW, Verdict.CAUTION, pooled),
-        _calibrated(result),
+        *_calibrated(result),
         fresh(result),
     )
 
@@ -188,13 +193,34 @@ def fresh(result: Churn) -> Gate:
 
 def nothing(name: str, sentence: str, n: int = 0, practices: tuple[str, ...] = ()) -> Finding:
     """A finding that says why there is none."""
-    return Finding(name, sentence, n=n, verdict=Verdict.NO_CONCLUSION, reason=sentence, practices=practices)
+    reason = say("churn.no_basis")
+    return Finding(name, sentence, n=n, verdict=Verdict.NO_CONCLUSION, reason=reason, practices=practices)
 
 
-def _calibrated(result: Churn) -> Gate:
-    slope = _slope(result)
-    is_met = np.isnan(slope) or SLOPE_RIGHT[0] <= slope <= SLOPE_RIGHT[1]
-    return Gate(bool(is_met), Verdict.CAUTION, say("churn.poor_slope", slope=slope))
+def _calibrated(result: Churn) -> tuple[Gate, Gate]:
+    """The risks of earlier days came true as steeply, and as often, as they were said."""
+    slope, (said, came) = _slope(result), _levels(result)
+    is_steep = np.isnan(slope) or SLOPE_RIGHT[0] <= slope <= SLOPE_RIGHT[1]
+    return (
+        Gate(bool(is_steep), Verdict.CAUTION, say("churn.poor_slope", slope=slope)),
+        Gate(_is_level(result), Verdict.CAUTION, say("churn.off_level", said=said, came=came)),
+    )
+
+
+def _levels(result: Churn) -> tuple[float, float]:
+    """Share of the cases of the back-test expected to fall silent, and share that did."""
+    if not len(result.candidates):
+        return np.nan, np.nan
+    return float(result.said[result.winner].mean()), float(result.said["is_silent"].mean())
+
+
+def _is_level(result: Churn) -> bool:
+    """Whether the number expected in the back-test was right within a quarter, or within what chance allows."""
+    said, came = _levels(result)
+    if np.isnan(came):
+        return True
+    chance = 2 * np.sqrt(came * (1 - came) / len(result.said))
+    return abs(said - came) <= max(0.25 * came, chance)
 
 
 def _slope(result: Churn) -> float:

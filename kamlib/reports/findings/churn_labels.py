@@ -72,17 +72,13 @@ def wallet_loss(result: Churn) -> Finding:
         return nothing("churn.wallet_loss", say("churn.wallet_unasked"), 0, ("K091",))
     n = int(result.accounts["is_wallet_loss"].sum())
     sentence = say("churn.wallet" if n else "churn.wallet_none", n=n, asked=asked)
-    decision = say("churn.survey_decision") if n else ""
-    return Finding("churn.wallet_loss", sentence, n, "accounts", n=asked, decision=decision, practices=("K091",))
+    return Finding("churn.wallet_loss", sentence, n, "accounts", n=asked, practices=("K091",))
 
 
 def order_season(result: Churn) -> Finding:
     """How orders follow the year, and the holiday that moves them most."""
     season, practices = result.season, ("K090",)
-    if len(season.rises):
-        # The holiday whose stretch before or after stands out most, so that one sentence is enough.
-        swing = np.abs(np.log(season.rises[["before", "after"]])).max(axis=1)
-        name = swing.idxmax()
+    if (name := _clearest_holiday(season.rises)) is not None:
         row = season.rises.loc[name]
         sentence = say("churn.season_moving", before=row["before"], after=row["after"], holiday=name)
         interval = (float(row["before_low"]), float(row["before_high"]))
@@ -94,6 +90,15 @@ def order_season(result: Churn) -> Finding:
     pace = (by_month["expected"] / by_month["expected"].mean()).set_axis(by_month["month"].dt.strftime("%B"))
     values = {"low": pace.min(), "low_month": pace.idxmin(), "high": pace.max(), "high_month": pace.idxmax()}
     return Finding("churn.season", say("churn.season_months", **values), practices=practices)
+
+
+def _clearest_holiday(rises: pd.DataFrame) -> str | None:
+    """The moving holiday that orders swing around most, of those whose swing is beyond chance."""
+    if not len(rises):
+        return None
+    sides = [(rises[f"{side}_low"] > 1) | (rises[f"{side}_high"] < 1) for side in ("before", "after")]
+    clear = rises[sides[0] | sides[1]]
+    return np.abs(np.log(clear[["before", "after"]])).max(axis=1).idxmax() if len(clear) else None
 
 
 def contracts_ending(result: Churn) -> Finding:
@@ -170,7 +175,7 @@ def _driver(result: Churn, name: str, step: float, practice: str) -> Finding:
 def complaint_ageing(result: Churn) -> Finding:
     """How many complaints are open, and how old they are (K088)."""
     if result.open_complaints is None:
-        return _absent("churn.complaint_ageing", "cases", "complaint_absent", ("K088",))
+        return _absent("churn.complaint_ageing", "cases", "ageing_absent", ("K088",))
     rows = result.open_complaints
     if not len(rows):
         return Finding("churn.complaint_ageing", say("churn.ageing_none"), 0, "complaints", practices=("K088",))
@@ -190,9 +195,8 @@ def concentration_stress(result: Churn) -> Finding:
     else:
         verdict, reason = judge(enough_events(result))
         sentence = say("churn.stress", chance=stress.chance, **values)
-    decision = say("churn.stress_decision")
     return Finding("churn.concentration", sentence, stress.share, "share", n=len(result.accounts), verdict=verdict,
-                   reason=reason, decision=decision, practices=("K033",))  # fmt: skip
+                   reason=reason, practices=("K033",))  # fmt: skip
 
 
 def customer_equity(result: Churn) -> Finding:

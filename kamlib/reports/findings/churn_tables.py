@@ -8,10 +8,8 @@ from kamlib.reports.sentences import say
 from kamlib.studies.churn import Churn
 
 MOST_MISSES = 20
-METHOD_COLUMNS = [
-    "candidate", "lift", "lift_interval", "pr_auc", "pr_auc_interval", "brier", "brier_interval",
-    "calibration_slope", "calibration_slope_interval", "empc", "empc_interval", "days_fitted",
-]  # fmt: skip
+METHOD_COLUMNS = ["candidate", "lift_shown", "pr_auc_shown", "brier_shown", "slope_shown", "empc_shown", "days_fitted"]
+MEASURES_SHOWN = {"lift": 1, "pr_auc": 2, "brier": 3, "calibration_slope": 2, "empc": 0}
 CALL_COLUMNS = [
     "account_id", "name", "manager_id", "health", "value_at_risk", "gain_of_call", "why", "recency_days",
     "gap_median_days",
@@ -22,7 +20,7 @@ ACCOUNT_COLUMNS = [
     "account_id", "name", "manager_id", "action", "health", "risk", "risk_low", "risk_high", "margin_expected",
     "value_at_risk", "recency_days", "gap_median_days", "why",
 ]  # fmt: skip
-STATUSES = ("judged", "unjudged", "off_season", "silent")
+STATUSES = ("active", "off_season", "silent")
 
 
 def churn_accounts(result: Churn, action: str = "") -> pd.DataFrame:
@@ -44,14 +42,18 @@ def churn_accounts(result: Churn, action: str = "") -> pd.DataFrame:
 
 
 def churn_standing(result: Churn) -> pd.DataFrame:
-    """How many accounts are judged, still buying but not judged, out of season, or silent; and their money."""
-    rows = result.accounts
-    standing = rows["status"].mask(rows["status"] == "active", "unjudged").mask(rows["is_judged"], "judged")
-    grouped = rows.groupby(standing)
-    table = pd.DataFrame({"accounts": grouped.size(), "margin_expected": grouped["margin_expected"].sum()})
+    """How many accounts still buy, are out of season, or are silent; how many are judged; and their money."""
+    grouped = result.accounts.groupby("status")
+    table = pd.DataFrame(
+        {
+            "accounts": grouped.size(),
+            "judged": grouped["is_judged"].sum(),
+            "margin_expected": grouped["margin_expected"].sum(),
+        }
+    )
     table = table.reindex([status for status in STATUSES if status in table.index])
     words = [say(f"churn.standing_{status}") for status in table.index]
-    return table.reset_index(drop=True).assign(standing=words)[["standing", "accounts", "margin_expected"]]
+    return table.reset_index(drop=True).assign(standing=words)[["standing", "accounts", "judged", "margin_expected"]]
 
 
 def churn_rows(result: Churn) -> str:
@@ -69,18 +71,16 @@ def churn_partial(result: Churn) -> pd.DataFrame:
 
 
 def churn_methods(result: Churn) -> pd.DataFrame:
-    """The table of the back-test, the best by the declared measure first, each interval in one cell."""
+    """The table of the back-test, the best by the declared measure first: numbers, and each with its interval."""
     if not len(result.candidates):
-        return pd.DataFrame(columns=["candidate"])
-    rows = result.candidates.sort_values(result.decide_by, ascending=result.decide_by == "brier")
-    shown = pd.DataFrame({"candidate": rows.index})
-    for measure, digits in (("lift", 1), ("pr_auc", 2), ("brier", 3), ("calibration_slope", 2), ("empc", 0)):
-        shown[measure] = rows[measure].to_numpy()
-        low, high = rows[f"{measure}_low"], rows[f"{measure}_high"]
-        shown[f"{measure}_interval"] = [_span(a, b, digits) for a, b in zip(low, high, strict=True)]
-    shown["brier"] = [f"{value:.3f}" if pd.notna(value) else None for value in shown["brier"]]
+        return pd.DataFrame(columns=METHOD_COLUMNS)
+    rows = result.candidates.sort_values(result.decide_by, ascending=result.decide_by == "brier").reset_index()
+    for measure, digits in MEASURES_SHOWN.items():
+        parts = zip(rows[measure], rows[f"{measure}_low"], rows[f"{measure}_high"], strict=True)
+        shown = [None if pd.isna(value) else _score(value, low, high, digits) for value, low, high in parts]
+        rows["slope_shown" if measure == "calibration_slope" else f"{measure}_shown"] = shown
     fitted = zip(rows["fitted"], rows["asked"], strict=True)
-    return shown.assign(days_fitted=[say("churn.fitted_on", fitted=f, asked=a) for f, a in fitted])
+    return rows.assign(days_fitted=[say("churn.fitted_on", fitted=f, asked=a) for f, a in fitted])
 
 
 def churn_misses(result: Churn) -> pd.DataFrame:
@@ -131,9 +131,11 @@ def churn_contracts(result: Churn) -> pd.DataFrame:
 
 def churn_largest(result: Churn) -> pd.DataFrame:
     """The largest accounts, what they bring in a year, and their risk."""
-    rows = result.stress.largest.merge(result.accounts[["account_id", "name"]], on="account_id", how="left")
-    return rows.assign(name=rows["name"].fillna(rows["account_id"]))[
-        ["account_id", "name", "margin_year", "share", "risk"]
+    known = result.accounts[["account_id", "name", "status"]]
+    rows = result.stress.largest.merge(known, on="account_id", how="left")
+    words = [say(f"churn.standing_{status}") for status in rows["status"]]
+    return rows.assign(name=rows["name"].fillna(rows["account_id"]), standing=words)[
+        ["account_id", "name", "margin_year", "share", "standing", "risk"]
     ]
 
 
@@ -141,11 +143,10 @@ def churn_moves(result: Churn) -> pd.DataFrame:
     """Accounts by class a year ago and now; empty where the book is too short."""
     if result.equity is None:
         return pd.DataFrame(columns=["class_before"])
-    counts = result.equity.chain.counts
+    counts = result.equity.chain.counts.loc[list(result.equity.now.index)]
     return counts.rename_axis(index="class_before", columns=None).reset_index()
 
 
-def _span(low: float, high: float, digits: int) -> str | None:
-    if pd.isna(low) or pd.isna(high):
-        return None
-    return say("churn.span", low=f"{low:,.{digits}f}", high=f"{high:,.{digits}f}")
+def _score(value: float, low: float, high: float, digits: int) -> str:
+    written = {"value": value, "low": low, "high": high}
+    return say("churn.score", **{name: f"{number:,.{digits}f}" for name, number in written.items()})
