@@ -29,7 +29,7 @@ def test_the_first_quarter_of_the_months_is_kept_to_learn_from():
 
 
 def test_the_seed_decides_the_folds_and_the_estimate_hardly_moves():
-    panel = simulate(accounts=150)
+    panel = simulate(accounts=80)
     one, same, other = (effect(panel, method="dml", seed=seed) for seed in (1, 1, 2))
     assert one.estimate == same.estimate != other.estimate
     assert abs(one.estimate - other.estimate) < one.standard_error

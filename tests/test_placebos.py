@@ -42,9 +42,14 @@ def test_few_managers_bring_the_bootstrap_of_the_score():
     assert 0 < found.p_value <= 1
 
 
+@pytest.mark.parametrize(("months", "leads"), [(36, 6), (24, 4), (11, 1)])
+def test_a_longer_panel_looks_further_ahead(months, leads):
+    assert lead_placebo(simulate(months=months)).estimates["lead"].tolist() == list(range(1, leads + 1))
+
+
 def test_more_leads_than_months_are_refused():
     with pytest.raises(RequestError, match="leads=4 and lags=2 leave 0 of the 6 periods; ask for fewer"):
-        lead_placebo(simulate(months=6))
+        lead_placebo(simulate(months=6), leads=4)
 
 
 def test_no_leads_are_refused():
@@ -54,7 +59,7 @@ def test_no_leads_are_refused():
 
 @pytest.mark.parametrize("how", ["months", "paths"])
 def test_shuffled_visits_have_no_effect_and_real_ones_stand_out(how):
-    found = permuted_visits(simulate(), draws=40, seed=1, how=how)
+    found = permuted_visits(simulate(accounts=40, months=18), draws=40, seed=1, how=how)
     assert found.passed
     assert abs(found.estimates.mean()) < 4 * found.estimates.std() / np.sqrt(40)
     assert found.p_value == pytest.approx(1 / 41)
@@ -62,7 +67,7 @@ def test_shuffled_visits_have_no_effect_and_real_ones_stand_out(how):
 
 def test_paths_are_dealt_unless_accounts_have_months_of_their_own():
     panel = simulate(accounts=30)
-    starts = np.arange(30).repeat(24) % 23
+    starts = np.arange(30).repeat(24) % 22
     assert permuted_visits(panel, draws=20).how == "paths"
     assert permuted_visits(panel[np.tile(np.arange(24), 30) >= starts], draws=20).how == "months"
 

@@ -242,12 +242,13 @@ def _run_summary(estimate: float, error: float, reach: float) -> dict:
 
 def _report(method, used: Panel, fit: Fit, outcome_scale: str, level: float, seed: int, extra=None) -> Effect:
     estimate = float(fit.coefficients["x"])
-    interval, p_value, procedure = fit.inference(level, seed)
+    inference = fit.inference(seed)
+    interval = inference.interval(level)
     factor = elasticity_factor(used, outcome_scale)
     diagnostics = {
-        "inference": procedure,
+        "inference": inference.procedure,
         "clusters": {_original(used, column): int(used.frame[column].nunique()) for column in fit.clusters},
-        "effective_clusters": fit.effective_clusters(),
+        "effective_clusters": inference.effective_clusters,
         "converged": True,
         "controls": used.covariates,
         "outcome_scale": outcome_scale,
@@ -262,7 +263,7 @@ def _report(method, used: Panel, fit: Fit, outcome_scale: str, level: float, see
         interval=interval,
         level=level,
         standard_error=fit.standard_error(),
-        p_value=p_value,
+        p_value=inference.p_value(),
         n=len(used.frame),
         n_accounts=int(used.frame["unit"].nunique()),
         n_dropped=used.dropped,

@@ -14,7 +14,9 @@ from scipy import stats
 
 from kamlib.errors import RequestError
 from kamlib.studies.panels import Panel, informative, non_negative, prepare, shifted
-from kamlib.studies.regressions import BOOTSTRAP_DRAWS, FEW_CLUSTERS, Fit, regress, residualise, webb_weights
+from kamlib.studies.regressions import BOOTSTRAP_DRAWS, Fit, regress, residualise, webb_weights
+
+PERIODS_PER_LEAD, MOST_LEADS = 6, 6
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def lead_placebo(
     outcome: str = "revenue",
     exposure: str = "visits",
     *,
-    leads: int = 4,
+    leads: int | None = None,
     lags: int = 2,
     alpha: float = 0.05,
     level: float = 0.90,
@@ -63,6 +65,7 @@ def lead_placebo(
 ) -> LeadPlacebo:
     """Put future exposure beside the present one in the fixed-effects Poisson regression and test it jointly.
 
+    ``leads`` is by default a sixth of the periods, 1 to 6: more leads see a slower trend and cost more months.
     Past exposure is held constant too (``lags``), since a visiting rhythm would otherwise let the leads stand in for
     the carry-over of past visits.
 
@@ -75,9 +78,10 @@ def lead_placebo(
     -------
     >>> lead_placebo(panel, "revenue", "visits", leads=4).passed  # doctest: +SKIP
     """
-    if leads < 1 or lags < 0:
+    if (leads is not None and leads < 1) or lags < 0:
         raise RequestError(f"leads must be at least 1 and lags at least 0; got leads={leads}, lags={lags}")
     ready = prepare(panel, outcome, exposure, unit=unit, time=time, covariates=covariates, cluster=cluster, scale=scale)
+    leads = leads or int(np.clip(ready.frame["time"].nunique() // PERIODS_PER_LEAD, 1, MOST_LEADS))
     ready = _with_neighbours(non_negative(ready), leads, lags)
     names = [f"lead{k}" for k in range(1, leads + 1)]
     given = ["x", *(f"lag{k}" for k in range(1, lags + 1)), *ready.controls]
@@ -132,7 +136,7 @@ def _joint_test(fit: Fit, names, given, seed) -> tuple[float, str]:
     """Test the leads by their score in the model without them: a Wald test refuses too often here."""
     restricted = regress(fit.frame, given, fit.clusters, family=fit.family, effects=fit.effects)
     scores, information = _scores(restricted, names, given)
-    if restricted.effective_clusters() <= FEW_CLUSTERS:
+    if restricted.inference(seed).is_bootstrapped:
         return _bootstrap(scores, information, seed), "score bootstrap, Webb weights"
     total = scores.sum(axis=0)
     statistic = total @ np.linalg.solve(scores.T @ scores, total)
@@ -228,8 +232,7 @@ def permuted_visits(
     shuffle = {"months": _shuffled_months, "paths": _shuffled_paths}[how]
     fits = [_fit(ready, shuffle(ready.frame, generator), is_checked=True) for _ in range(draws)]
     estimates = np.array([fit.coefficients["x"] for fit in fits])
-    intervals = [fit.inference(level, seed)[0] for fit in fits]
-    false = sum(low > 0 or high < 0 for low, high in intervals)
+    false = sum(fit.inference(seed).p_value() < 1 - level for fit in fits)
     estimate = float(real.coefficients["x"])
     return PermutedVisits(
         passed=bool(stats.binom.sf(false - 1, draws, 1 - level) >= 0.01),

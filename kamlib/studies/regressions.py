@@ -63,31 +63,58 @@ class Fit:
         others = [other for other in self.coefficients.index if other not in (name, "Intercept", "alpha")]
         return residualise(self.frame, name, others, self.effects)
 
-    def information(self, name: str = "x") -> tuple[np.ndarray, np.ndarray]:
-        """Per cluster of the coarsest clustering: score at the estimate and information on ``name``, both (G,)."""
+    def inference(self, seed: int, name: str = "x") -> Inference:
+        """What can be said about one coefficient, by the coarsest clustering."""
         left = self.partialled(name)
         weighted = self.frame["weight"].to_numpy() * left
         sums = pd.DataFrame({"score": weighted * self.frame["residual"].to_numpy(), "information": weighted * left})
         totals = sums.groupby(self.frame[self.coarsest].to_numpy()).sum()
-        return totals["score"].to_numpy(), totals["information"].to_numpy()
+        estimate, information = float(self.coefficients[name]), totals["information"].to_numpy()
+        contributions = totals["score"].to_numpy() + estimate * information
+        return Inference(estimate, self.standard_error(name), contributions, information, seed)
 
-    def effective_clusters(self, name: str = "x") -> float:
+
+@dataclass(frozen=True)
+class Inference:
+    """Interval and test of one coefficient.
+
+    Attributes
+    ----------
+    estimate, error : and its clustered standard error
+    contributions, information : (G,) per cluster Σ w x̃ ỹ and Σ w x̃²; the estimate is the ratio of their sums
+    seed : of the bootstrap
+    """
+
+    estimate: float
+    error: float
+    contributions: np.ndarray
+    information: np.ndarray
+    seed: int
+
+    @property
+    def effective_clusters(self) -> float:
         """Clusters of equal information that would be worth as much as these."""
-        information = self.information(name)[1]
-        return float(information.sum() ** 2 / (information**2).sum())
+        return float(self.information.sum() ** 2 / (self.information**2).sum())
 
-    def inference(self, level: float, seed: int, name: str = "x") -> tuple[tuple[float, float], float, str]:
-        """Interval, p-value against zero and the name of the procedure, for one coefficient."""
-        score, information = self.information(name)
-        effective = information.sum() ** 2 / (information**2).sum()
-        if effective <= FEW_CLUSTERS:
-            contributions = score + self.coefficients[name] * information
-            interval, p_value = wild_bootstrap(contributions, information, level, seed)
-            return interval, p_value, "restricted wild cluster bootstrap, Webb weights"
-        estimate, error = float(self.coefficients[name]), self.standard_error(name)
-        reach = float(stats.t.ppf(0.5 + level / 2, effective - 1)) * error
-        p_value = float(2 * stats.t.sf(abs(estimate) / error, effective - 1))
-        return (estimate - reach, estimate + reach), p_value, "cluster-robust t"
+    @property
+    def is_bootstrapped(self) -> bool:
+        return self.effective_clusters <= FEW_CLUSTERS
+
+    @property
+    def procedure(self) -> str:
+        return "restricted wild cluster bootstrap, Webb weights" if self.is_bootstrapped else "cluster-robust t"
+
+    def interval(self, level: float) -> tuple[float, float]:
+        if self.is_bootstrapped:
+            return wild_interval(self.contributions, self.information, level, self.seed)
+        reach = float(stats.t.ppf(0.5 + level / 2, self.effective_clusters - 1)) * self.error
+        return (self.estimate - reach, self.estimate + reach)
+
+    def p_value(self) -> float:
+        """Against a coefficient of zero."""
+        if self.is_bootstrapped:
+            return wild_p_value(self.contributions, self.information, 0.0, _draws(self.seed, self.information))
+        return float(2 * stats.t.sf(abs(self.estimate) / self.error, self.effective_clusters - 1))
 
 
 def regress(frame, regressors, clusters, *, family="ols", effects=TWO_WAY, is_checked=False) -> Fit:
@@ -100,6 +127,8 @@ def regress(frame, regressors, clusters, *, family="ols", effects=TWO_WAY, is_ch
     ModelError
         when a regressor has no variation left after the effects, or the iterations do not converge.
     """
+    if frame.empty:
+        raise ModelError("no row is left to estimate from; take more accounts or more months")
     for name in [] if is_checked else regressors:
         _require_variation(frame, name, effects)
     clusters = unnested(frame, clusters)
@@ -203,25 +232,34 @@ def negative_binomial(frame, regressors, clusters) -> Fit:
     return Fit("nb2", result.params, result.cov_params(), used, (), clusters, float(result.llf))
 
 
-def wild_bootstrap(contributions, information, level, seed, draws=BOOTSTRAP_DRAWS):
-    """Restricted wild cluster bootstrap of one coefficient: interval by test inversion, and p-value against zero.
+def wild_p_value(contributions, information, null, weights) -> float:
+    """p-value of one coefficient being ``null``, by the restricted wild cluster bootstrap.
 
     Parameters
     ----------
-    contributions, information : (G,) per cluster Σ w x̃ ỹ and Σ w x̃², so that the estimate is their ratio of sums
+    contributions, information : (G,) as in :class:`Inference`
+    weights : (draws, G) random weights
     """
-    weights = webb_weights(seed, (draws, len(information)))
+    score = contributions - null * information
+    observed = _studentised(score[None, :], information)[0]
+    drawn = np.abs(_studentised(weights * score, information))
+    return float((drawn >= abs(observed) * (1 - TIE)).mean())
 
-    def p_value(null: float) -> float:
-        score = contributions - null * information
-        observed = _studentised(score[None, :], information)[0]
-        drawn = np.abs(_studentised(weights * score, information))
-        return float((drawn >= abs(observed) * (1 - TIE)).mean())
 
+def wild_interval(contributions, information, level, seed, draws=BOOTSTRAP_DRAWS) -> tuple[float, float]:
+    """The values that the bootstrap test does not reject; infinite ends where clusters are too few to reject any."""
+    weights = _draws(seed, information, draws)
     estimate = contributions.sum() / information.sum()
     step = np.sqrt(((contributions - estimate * information) ** 2).sum()) / information.sum()
-    ends = [_crossing(p_value, estimate, direction * step, 1 - level) for direction in (-1, 1)]
-    return (ends[0], ends[1]), p_value(0.0)
+
+    def is_rejected(null: float) -> bool:
+        return wild_p_value(contributions, information, null, weights) < 1 - level
+
+    return _last_kept(is_rejected, estimate, -step), _last_kept(is_rejected, estimate, step)
+
+
+def _draws(seed: int, information: np.ndarray, draws: int = BOOTSTRAP_DRAWS) -> np.ndarray:
+    return webb_weights(seed, (draws, len(information)))
 
 
 def webb_weights(seed: int, shape) -> np.ndarray:
@@ -235,17 +273,17 @@ def _studentised(scores: np.ndarray, information: np.ndarray) -> np.ndarray:
     return scores.sum(axis=1) / np.maximum(spread, 1e-300)
 
 
-def _crossing(p_value, estimate, step, alpha) -> float:
-    """Where the p-value falls through alpha on one side; infinite when it never does (too few clusters)."""
+def _last_kept(is_rejected, estimate: float, step: float) -> float:
+    """Where rejection begins on one side of the estimate, by doubling and bisection."""
     outer = estimate + step
     for _ in range(20):
-        if p_value(outer) < alpha:
+        if is_rejected(outer):
             break
         outer = estimate + 2 * (outer - estimate)
     else:
         return float(np.copysign(np.inf, step))
     inner = estimate
-    for _ in range(40):
+    for _ in range(30):
         middle = (inner + outer) / 2
-        inner, outer = (inner, middle) if p_value(middle) < alpha else (middle, outer)
+        inner, outer = (inner, middle) if is_rejected(middle) else (middle, outer)
     return float((inner + outer) / 2)
