@@ -108,9 +108,12 @@ def moments(sales: Sales, horizon_days: int, window_days: float, cutoffs: int = 
 
 
 def _step(window: int, horizon_days: int, room: int, cutoffs: int) -> int:
-    """Days between slices: a whole part of the window, at most a horizon, for which all cut-offs find room."""
-    fewest = -(-window // horizon_days)
-    parts = range(fewest, max(window // SHORTEST_STEP_DAYS, fewest) + 1)
+    """Days between slices: a whole part of the window, at most a horizon, for which all cut-offs find room.
+
+    Windows far longer than the horizon are cut into a few parts only, or the slices would be too many.
+    """
+    fewest = min(-(-window // horizon_days), MOST_SLICES - 1)
+    parts = range(fewest, min(max(window // SHORTEST_STEP_DAYS, fewest), MOST_SLICES - 1) + 1)
     steps = [-(-window // part) for part in parts]
     fits = [step for part, step in zip(parts, steps, strict=True) if (part + cutoffs - 1) * step <= room]
     return fits[0] if fits else steps[-1]

@@ -50,7 +50,8 @@ def usual_gaps(sales: Sales, upto: int, own_gaps: float = 1.0) -> tuple[np.ndarr
     own = pd.Series(gap).groupby(code).median().reindex(range(size)).to_numpy()
     pooled = np.log(np.median(own[count > 0]))
     share = count / (count + own_gaps)
-    return np.exp(share * np.where(count > 0, np.log(own), 0.0) + (1 - share) * pooled), count
+    gaps = np.exp(share * np.where(count > 0, np.log(own), 0.0) + (1 - share) * pooled)
+    return np.round(gaps, 6), count  # twenty days are twenty, not a hair less by way of logarithms
 
 
 def standing(sales: Sales, moment: int, horizon_days: int, silence: Silence = USUAL) -> pd.DataFrame:
