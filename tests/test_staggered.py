@@ -51,7 +51,7 @@ def programme(seed=0, accounts=120, months=8, effect=0.5, noise=0.3) -> pd.DataF
     ],
 )
 def test_group_time_effects_of_the_minimum_wage(mpdta, group, time, estimate):
-    cell = mpdta.att.set_index(["group", "time"]).loc[(group, time)]
+    cell = mpdta.att.set_index(["g", "t"]).loc[(group, time)]
     assert cell["estimate"] == pytest.approx(estimate, abs=5e-5)
 
 
@@ -69,12 +69,12 @@ def test_years_may_be_dates_and_a_wage_set_in_july_begins_in_its_year(counties, 
     dated = counties.assign(year=pd.to_datetime(counties["year"].astype(str)), first_treat=july)
     found = staggered(dated, "lemp", "countyreal", "year", "first_treat")
     assert found.att["estimate"].tolist() == mpdta.att["estimate"].tolist()
-    assert found.att["group"].iloc[0] == pd.Timestamp("2004-01-01")
+    assert found.att["g"].iloc[0] == pd.Timestamp("2004-01-01")
 
 
 def test_later_beginners_may_be_controls(counties, mpdta):
     found = staggered(counties, "lemp", "countyreal", "year", "first_treat", control="not_yet")
-    controls = found.att.set_index(["group", "time"])["n_controls"]
+    controls = found.att.set_index(["g", "t"])["n_controls"]
     assert controls[(2004, 2004)] == 309 + 40 + 131
     assert controls[(2007, 2007)] == 309
 
@@ -168,7 +168,7 @@ def test_a_programme_everybody_joined_needs_later_beginners_as_controls():
     with pytest.raises(ModelError, match="no period has both treated and never-treated units; try control='not_yet'"):
         staggered(joined, *COLUMNS)
     found = staggered(joined, *COLUMNS, control="not_yet")
-    assert found.att.query("is_post")[["group", "time"]].to_numpy().tolist() == [[3, 3], [3, 4]]
+    assert found.att.query("is_post")[["g", "t"]].to_numpy().tolist() == [[3, 3], [3, 4]]
 
 
 def test_an_unknown_control_is_refused():

@@ -102,6 +102,8 @@ class Adoption:
 
     def by_cluster(self, influence: np.ndarray) -> np.ndarray:
         """(clusters, k) sums of (units, k) influence."""
+        if self.clusters.max() + 1 == len(influence):
+            return influence
         sums = np.zeros((self.clusters.max() + 1, influence.shape[1]))
         np.add.at(sums, self.clusters, influence)
         return sums

@@ -138,9 +138,9 @@ def _joint_test(fit: Fit, names, given, seed) -> tuple[float, str]:
     scores, information = _scores(restricted, names, given)
     if restricted.inference(seed).is_bootstrapped:
         return _bootstrap(scores, information, seed), "score bootstrap, Webb weights"
-    total = scores.sum(axis=0)
-    statistic = total @ np.linalg.solve(scores.T @ scores, total)
-    return float(stats.chi2.sf(statistic, len(names))), "cluster-robust score test"
+    total, spread = scores.sum(axis=0), scores.T @ scores
+    statistic = total @ np.linalg.pinv(spread, hermitian=True) @ total
+    return float(stats.chi2.sf(statistic, np.linalg.matrix_rank(spread))), "cluster-robust score test"
 
 
 def _scores(restricted: Fit, names, given) -> tuple[np.ndarray, np.ndarray]:

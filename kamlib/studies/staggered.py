@@ -5,8 +5,8 @@ before they began, less the change of accounts that had not begun. For periods b
 before t, so that those cells are placebo tests of parallel trends. Two-way fixed effects are not used: they compare
 late beginners with early ones.
 
-Source: Callaway & Sant'Anna (2021), without covariates, where regression, weighting and doubly robust estimators agree;
-standard errors from influence functions, including the estimated sizes of the groups.
+Source: Callaway & Sant'Anna (2021), without covariates, where regression, weighting and doubly robust estimators
+agree; standard errors from influence functions, including the estimated sizes of the groups.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Average:
     Attributes
     ----------
     estimate, standard_error, interval : of the overall average
-    by : frame of its parts: first column event_time (dynamic), group or period; estimate, se, low, high. Empty for
-        the simple average
+    by : frame of its parts: event_time (dynamic), g (group) or t (calendar); estimate, se, low, high, interval.
+        Empty for the simple average
     """
 
     estimate: float
@@ -47,8 +47,8 @@ class Staggered:
 
     Attributes
     ----------
-    att : frame group, time, estimate, se, low, high, interval, n_treated, n_controls, is_post; a cell for which
-        nobody is left to compare with is not in it, nor in any average
+    att : frame g, t (as the caller writes periods), n_treated, n_controls, is_post, estimate, se, low, high, interval;
+        a cell for which nobody is left to compare with is not in it, nor in any average
     dynamic : by time since the beginning; overall = mean over event times >= 0
     group : by beginning; overall = mean over groups, weighted by size
     calendar : by period; overall = mean over periods
@@ -156,8 +156,8 @@ def _check_request(control: str, level: float, draws: int) -> None:
 def _att_frame(cells, errors, critical, design) -> pd.DataFrame:
     frame = pd.DataFrame(
         {
-            "group": [design.labels[cell.group] for cell in cells],
-            "time": [design.labels[cell.time] for cell in cells],
+            "g": [design.labels[cell.group] for cell in cells],
+            "t": [design.labels[cell.time] for cell in cells],
             "n_treated": [cell.n_treated for cell in cells],
             "n_controls": [cell.n_controls for cell in cells],
             "is_post": [cell.is_post for cell in cells],
@@ -194,13 +194,13 @@ class _Averages:
     def calendar(self) -> Average:
         times = sorted({self.cells[i].time for i in self.post})
         parts = [self._weighted([i for i in self.post if self.cells[i].time == t]) for t in times]
-        return self._overall(*_plain_mean(parts), self._by("time", [self.design.labels[t] for t in times], parts))
+        return self._overall(*_plain_mean(parts), self._by("t", [self.design.labels[t] for t in times], parts))
 
     def group(self) -> Average:
         groups = sorted({self.cells[i].group for i in self.post})
         parts = [_plain_mean([self._one(i) for i in self.post if self.cells[i].group == g]) for g in groups]
         labels = [self.design.labels[g] for g in groups]
-        return self._overall(*self._by_size(groups, parts), self._by("group", labels, parts))
+        return self._overall(*self._by_size(groups, parts), self._by("g", labels, parts))
 
     def _where(self, keep) -> list[int]:
         return [i for i, cell in enumerate(self.cells) if keep(cell)]
