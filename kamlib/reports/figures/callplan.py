@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from kamlib.reports.figures.style import ACCENT, PALETTE, SOFT, WARM, axes, footnote
+from kamlib.reports.figures.visits import blank
 from kamlib.reports.findings.visits import class_label
 from kamlib.studies.visits import Visits
 
@@ -15,11 +16,10 @@ LONGEST_NAME = 34
 
 def draw_response_curves(result: Visits) -> Axes:
     """Sales by visits a month in each class: estimated with interval, judged beside it."""
+    if result.plan is None:
+        return blank("How sales answer to visits")
     drawn = axes("How sales answer to visits", "visits a month", "sales, 1 at the class's rhythm of today")
-    curves = result.plan.curves if result.plan else None
-    if curves is None:
-        footnote(drawn, "n = 0 accounts: no plan is drawn")
-        return drawn
+    curves = result.plan.curves
     for colour, (name, part) in zip(PALETTE, curves.groupby("class"), strict=False):
         if result.plan.basis != "judgement":
             drawn.plot(part["visits_a_month"], part["estimated"], color=colour, label=class_label(name))
@@ -37,8 +37,10 @@ def draw_response_curves(result: Visits) -> Axes:
 
 def draw_visit_moves(result: Visits, rows: int = 10) -> Axes:
     """The accounts that gain and lose most visits."""
-    accounts = result.plan.accounts if result.plan else None
-    moved = accounts[accounts["change"].abs() >= 1] if accounts is not None else []
+    if result.plan is None:
+        return blank("Who gains visits, and who gives them")
+    accounts = result.plan.accounts
+    moved = accounts[accounts["change"].abs() >= 1]
     height = 1.3 + 0.26 * min(2 * rows, max(len(moved), 1))
     drawn = axes("Who gains visits, and who gives them", "visits next quarter against today", height=height)
     if len(moved):
@@ -50,40 +52,41 @@ def draw_visit_moves(result: Visits, rows: int = 10) -> Axes:
         drawn.set_yticks(range(len(shown)), labels)
         drawn.axvline(0, color=SOFT, linewidth=1)
         drawn.grid(axis="y", visible=False)
-    n = len(accounts) if accounts is not None else 0
-    footnote(drawn, f"n = {n:,} accounts in the plan, {len(moved):,} of them moved by a visit or more")
+    footnote(drawn, f"n = {len(accounts):,} accounts in the plan, {len(moved):,} of them moved by a visit or more")
     return drawn
 
 
 def draw_visit_flatness(result: Visits) -> Axes:
     """Profit of the best plan under fewer and more visits."""
+    if result.plan is None:
+        return blank("How much hangs on the number of visits")
     drawn = axes("How much hangs on the number of visits", "hours for visits", "profit of the best plan", height=2.8)
-    frame = result.plan.flatness.dropna(subset=["of_plan"]) if result.plan else []
+    frame = result.plan.flatness.dropna(subset=["of_plan"])
     if len(frame):
         drawn.plot(frame["budget_share"], frame["of_plan"], color=ACCENT, marker="o")
         drawn.set_xticks(frame["budget_share"])
         drawn.set(ylim=(0, 1.1 * frame["of_plan"].max()))
     for axis in (drawn.xaxis, drawn.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0))
-    n = len(result.plan.accounts) if result.plan else 0
-    footnote(drawn, f"n = {n:,} accounts; 100 %: the plan of this report")
+    footnote(drawn, f"n = {len(result.plan.accounts):,} accounts; 100 %: the plan of this report")
     return drawn
 
 
 def draw_contact_age(result: Visits) -> Axes:
     """Days since the last contact, prospects and customers, beside what is declared."""
-    drawn = axes("How long ago was the last contact?", "days since contact", "accounts", height=3.0)
-    cadence = result.cadence
+    cadence, title = result.cadence, "How long ago was the last contact?"
     accounts = cadence.accounts.dropna(subset=["since_days", "allowed_days"]) if cadence else []
-    if len(accounts):
-        edges = np.linspace(0, max(60.0, float(accounts["since_days"].quantile(0.98))), 25)
-        for stage, colour in (("prospect", WARM), ("customer", ACCENT)):
-            part = accounts[accounts["stage"] == stage]
-            if len(part):
-                days = part["since_days"].clip(upper=edges[-1])
-                drawn.hist(days, bins=edges, color=colour, alpha=0.65, label=f"{stage}s")
-                drawn.axvline(part["allowed_days"].iloc[0], color=colour, linestyle="--", linewidth=1)
-        drawn.legend(frameon=False, fontsize=8)
+    if not len(accounts):
+        return blank(title)
+    drawn = axes(title, "days since contact", "accounts", height=3.0)
+    edges = np.linspace(0, max(60.0, float(accounts["since_days"].quantile(0.98))), 25)
+    for stage, colour in (("prospect", WARM), ("customer", ACCENT)):
+        part = accounts[accounts["stage"] == stage]
+        if len(part):
+            days = part["since_days"].clip(upper=edges[-1])
+            drawn.hist(days, bins=edges, color=colour, alpha=0.65, label=f"{stage}s")
+            drawn.axvline(part["allowed_days"].iloc[0], color=colour, linestyle="--", linewidth=1)
+    drawn.legend(frameon=False, fontsize=8)
     footnote(drawn, f"n = {len(accounts):,} accounts; dashed: longest gap declared; the last bar holds all beyond")
     return drawn
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from kamlib.reports.figures.style import ACCENT, GREY, SOFT, WARM, axes, footnote
-from kamlib.reports.findings.visits import class_table, ladder_table, level_table
+from kamlib.reports.findings.visits import class_label, class_table, ladder_table, level_table
 from kamlib.studies.visits import Visits
 
 ELASTICITY = "percent more revenue for one percent more visits"
@@ -16,25 +16,25 @@ ELASTICITY = "percent more revenue for one percent more visits"
 
 def draw_ladder(result: Visits) -> Axes:
     """Every method's elasticity with its interval, and the literature's."""
-    table = ladder_table(result)
-    drawn = axes("The same question, asked better each time", ELASTICITY, height=3.6)
-    if len(table):
-        colours = [WARM, *[ACCENT] * (len(table) - 3), GREY, GREY]
-        _bars(drawn, table["method"], table["elasticity"], table["low"], table["high"], colours)
+    table, title = ladder_table(result), "The same question, asked better each time"
+    if not len(table):
+        return blank(title)
+    drawn = axes(title, ELASTICITY, height=3.6)
+    colours = [WARM, *[ACCENT] * (len(table) - 3), GREY, GREY]
+    _bars(drawn, table["method"], table["elasticity"], table["low"], table["high"], colours)
     evidence = result.evidence
-    n, months = (evidence.accounts, evidence.months) if evidence else (0, 0)
+    n, months = evidence.accounts, evidence.months
     footnote(drawn, f"n = {n:,} accounts × {months:,} months; bars: {result.level:.0%} intervals")
     return drawn
 
 
 def draw_leads(result: Visits) -> Axes:
     """The effect that visits yet to come seem to have on sales today; all should be zero."""
-    drawn = axes("Visits yet to come must not explain sales today", "months ahead", "coefficient of future visits")
-    lead = result.evidence.lead if result.evidence else None
+    title, lead = "Visits yet to come must not explain sales today", result.evidence and result.evidence.lead
+    if not lead:
+        return blank(title)
+    drawn = axes(title, "months ahead", "coefficient of future visits")
     drawn.axhline(0, color=GREY, linewidth=1)
-    if lead is None:
-        footnote(drawn, "n = 0 accounts: too few months to look ahead")
-        return drawn
     frame, colour = lead.estimates, ACCENT if lead.passed else WARM
     spread = [frame["estimate"] - frame["low"], frame["high"] - frame["estimate"]]
     drawn.errorbar(frame["lead"], frame["estimate"], yerr=spread, fmt="o", color=colour, capsize=3)
@@ -45,11 +45,10 @@ def draw_leads(result: Visits) -> Axes:
 
 def draw_carry_over(result: Visits, months: int = 9) -> Axes:
     """How much of a visit's effect is left month by month."""
-    drawn = axes("How long a visit works on", "months after the visit", "effect left")
-    carry = result.evidence.carry if result.evidence else None
-    if carry is None:
-        footnote(drawn, "n = 0 accounts: nothing could be estimated")
-        return drawn
+    title, carry = "How long a visit works on", result.evidence and result.evidence.carry
+    if not carry:
+        return blank(title)
+    drawn = axes(title, "months after the visit", "effect left")
     after, kept = np.arange(months + 1), carry.diagnostics["lambda"]
     low, high = carry.diagnostics["lambda_interval"]
     drawn.fill_between(after, low**after, high**after, color=ACCENT, alpha=0.18, linewidth=0)
@@ -64,13 +63,15 @@ def draw_carry_over(result: Visits, months: int = 9) -> Axes:
 def draw_class_effects(result: Visits) -> Axes:
     """The long-run coefficient by class: alone, and drawn towards the mean."""
     table = class_table(result)
+    if not len(table):
+        return blank("Who responds")
     drawn = axes("Who responds", "effect of visits, coefficient of log(1 + visits a month)", height=2.8)
-    if len(table):
-        rows = np.arange(len(table))[::-1]
-        drawn.scatter(table["estimate"], rows + 0.12, facecolors="none", edgecolors=GREY, label="class alone")
-        _bars(drawn, table["class"], table["pooled_estimate"], table["pooled_low"], table["pooled_high"], [ACCENT])
-        drawn.legend(frameon=False, fontsize=8)
-    n = int(table["n_accounts"].sum()) if len(table) else 0
+    rows = np.arange(len(table))[::-1]
+    drawn.scatter(table["estimate"], rows + 0.12, facecolors="none", edgecolors=GREY, label="class alone")
+    labels = [class_label(name) for name in table["class"]]
+    _bars(drawn, labels, table["pooled_estimate"], table["pooled_low"], table["pooled_high"], [ACCENT])
+    drawn.legend(frameon=False, fontsize=8)
+    n = int(table["n_accounts"].sum())
     footnote(drawn, f"n = {n:,} accounts; bars: {result.level:.0%} intervals, drawn towards the mean of all")
     return drawn
 
@@ -78,12 +79,22 @@ def draw_class_effects(result: Visits) -> Axes:
 def draw_level_effects(result: Visits) -> Axes:
     """What one more visit a month brings, by who makes it."""
     table = level_table(result)
+    if not len(table):
+        return blank("Whose visit brings more")
     drawn = axes("Whose visit brings more", "more revenue for one more visit a month", height=2.4)
-    if len(table):
-        _bars(drawn, table["visitor"], table["per_visit"], table["low"], table["high"], [ACCENT])
-        drawn.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    n = int(table["visits"].sum()) if len(table) else 0
+    _bars(drawn, table["visitor"], table["per_visit"], table["per_visit_low"], table["per_visit_high"], [ACCENT])
+    drawn.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    n = int(table["visits"].sum())
     footnote(drawn, f"n = {n:,} visits; bars: {result.level:.0%} intervals, the visits of the others held constant")
+    return drawn
+
+
+def blank(title: str) -> Axes:
+    """A title that says there is nothing to draw, and takes little room."""
+    drawn = axes(title, height=0.75)
+    drawn.set(xticks=[], yticks=[])
+    drawn.spines[:].set_visible(False)
+    drawn.text(0, 0.4, "Nothing to draw: n = 0.", color=SOFT, transform=drawn.transAxes)
     return drawn
 
 

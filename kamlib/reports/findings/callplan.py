@@ -8,7 +8,7 @@ import pandas as pd
 from kamlib.book.periods import Period
 from kamlib.reports import due_dates
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
-from kamlib.reports.findings.visits import LITERATURE, absent, class_label, effect_gates, nothing
+from kamlib.reports.findings.visits import LITERATURE, absent, effect_gates, nothing
 from kamlib.reports.sentences import say
 from kamlib.studies.visits import Visits
 
@@ -194,9 +194,8 @@ def plan_table(result: Visits) -> pd.DataFrame:
         return pd.DataFrame(columns=PLAN)
     accounts = result.plan.accounts
     usual = accounts.groupby("manager_id")["next_visit"].transform("median")
-    named = [class_label(name) for name in accounts["class"]]
     why = [_why(*row) for row in zip(accounts["change"], accounts["limit"], accounts["next_visit"], usual, strict=True)]
-    return accounts.assign(**{"class": named}, why=why)
+    return accounts.assign(why=why)
 
 
 def _why(change: float, limit: str, worth: float, usual: float) -> str:
@@ -218,8 +217,7 @@ def offer_table(result: Visits) -> pd.DataFrame:
     """Who is offered an extra visit, dealt at random within class."""
     if result.design is None:
         return pd.DataFrame(columns=OFFERS)
-    offers = result.design.offers
-    return offers.assign(**{"class": [class_label(name) for name in offers["class"]]}, seed=result.design.seed)
+    return result.design.offers.assign(seed=result.design.seed)
 
 
 def power_table(result: Visits) -> pd.DataFrame:

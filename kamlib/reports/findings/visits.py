@@ -16,7 +16,7 @@ POWER_NEEDED = LITERATURE["albers"]
 ALPHA = 0.05
 LADDER = ["method", "elasticity", "low", "high", "account_months", "n_accounts", "reason"]
 CLASSES = ["class", "n_accounts", "estimate", "pooled_estimate", "pooled_low", "pooled_high", "reason"]
-LEVELS = ["visitor", "visits", "per_visit", "low", "high"]
+LEVELS = ["visitor", "visits", "per_visit", "per_visit_low", "per_visit_high"]
 
 
 def visit_effect(result: Visits) -> Finding:
@@ -26,7 +26,7 @@ def visit_effect(result: Visits) -> Finding:
         return absent(result, "visits.effect", ("K082",))
     estimate, low, high = evidence.long_run
     verdict, reason = judge(*effect_gates(result))
-    values = {"lift": 10 * estimate, "low": 10 * low, "high": 10 * high, "n": evidence.accounts}
+    values = {"lift": 10 * estimate, "low": 10 * low, "high": 10 * high} | _gate_values(evidence)
     branch = _branch(evidence, low, high)
     if evidence.carry:
         values["kept"] = evidence.carry.diagnostics["lambda"]
@@ -48,7 +48,7 @@ def visit_effect(result: Visits) -> Finding:
 
 def _branch(evidence: Evidence, low: float, high: float) -> str:
     if evidence.failed:
-        return "unknown"
+        return evidence.failed[0]
     return "clear" if low > 0 else "negative" if high < 0 else "unclear"
 
 
@@ -138,15 +138,14 @@ def class_table(result: Visits) -> pd.DataFrame:
     """The effect by class, drawn towards the mean, and alone."""
     if result.evidence is None or result.evidence.classes is None:
         return pd.DataFrame(columns=CLASSES)
-    frame = result.evidence.classes.classes
-    return frame.assign(**{"class": [class_label(name) for name in frame["class"]]})[CLASSES]
+    return result.evidence.classes.classes[CLASSES]
 
 
 def level_table(result: Visits) -> pd.DataFrame:
     """What one more visit a month brings, by who makes it."""
     if result.evidence is None or not len(result.evidence.levels):
         return pd.DataFrame(columns=LEVELS)
-    frame = result.evidence.levels
+    frame = result.evidence.levels.rename(columns={"low": "per_visit_low", "high": "per_visit_high"})
     return frame.assign(visitor=[say(f"visits.visitor_{name}") for name in frame["visitor"]])
 
 
@@ -181,8 +180,13 @@ def effect_gates(result: Visits) -> tuple[Gate, ...]:
 
 
 def _reasons(evidence: Evidence, failed) -> list[str]:
-    values = {
-        "n": evidence.carry.n_accounts if evidence.carry else 0,
+    values = _gate_values(evidence)
+    return [say(f"visits.gate_{name}", **values) for name in failed]
+
+
+def _gate_values(evidence: Evidence) -> dict:
+    return {
+        "n_used": evidence.carry.n_accounts if evidence.carry else 0,
         "accounts": LEAST_ACCOUNTS,
         "months": evidence.months,
         "least_months": LEAST_MONTHS,
@@ -190,15 +194,18 @@ def _reasons(evidence: Evidence, failed) -> list[str]:
         "share": evidence.permuted.false_positive_share if evidence.permuted else np.nan,
         "peer_p": evidence.peer_p,
     }
-    return [say(f"visits.gate_{name}", **values) for name in failed]
 
 
 def absent(result: Visits, name: str, practices: tuple[str, ...] = ()) -> Finding:
-    """No visits, or no orders to set them against: said once for every chapter that needs both."""
-    key = "visits.no_visits" if not result.visits else "visits.no_orders"
+    """No visits, or no orders to set them against: the answer says so in full, each chapter for itself."""
+    topic = name.removeprefix("visits.")
+    if topic != "effect":
+        return nothing(name, say(f"visits.absent_{topic}"), practices)
+    key = "visits.no_orders" if result.visits else "visits.no_visits"
     return nothing(name, say(key, channels=", ".join(result.channels)), practices)
 
 
 def nothing(name: str, sentence: str, practices: tuple[str, ...] = ()) -> Finding:
     """A finding that says only why there is none."""
-    return Finding(name, sentence, n=0, verdict=Verdict.NO_CONCLUSION, reason=sentence, practices=practices)
+    reason = say("visits.reason_absent")
+    return Finding(name, sentence, n=0, verdict=Verdict.NO_CONCLUSION, reason=reason, practices=practices)

@@ -1,0 +1,75 @@
+"""Calendar files: every visit on a working day, and no name that can write an entry of its own."""
+
+import re
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from payloads import PAYLOADS
+
+from kamlib.errors import RequestError
+from kamlib.reports import due_dates
+
+text = st.text(max_size=120)
+
+
+def _visits(name: str) -> pd.DataFrame:
+    rows = {"account_id": ["a1"], "name": [name], "due_on": [pd.Timestamp("2026-10-05")], "number": [1], "of": [2]}
+    return pd.DataFrame(rows)
+
+
+def _unfold(calendar: str) -> list[str]:
+    return calendar.replace("\r\n ", "").split("\r\n")
+
+
+@given(text)
+def test_a_name_stays_one_line_and_can_be_read_back(name):
+    lines = [line for line in _unfold(due_dates.calendar(_visits(name), "2026-09-30")) if line.startswith("SUMMARY:")]
+    assert len(lines) == 1
+    plain = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", "", name)
+    plain = re.sub(r"\r\n|[\r\n\x85\u2028\u2029]", "\n", plain)
+    assert re.sub(r"\\(.)", lambda m: "\n" if m[1] == "n" else m[1], lines[0][8:]) == plain
+
+
+@settings(max_examples=50)
+@given(text)
+def test_no_line_is_longer_than_75_octets(name):
+    calendar = due_dates.calendar(_visits(name), "2026-09-30")
+    assert max(len(line.encode()) for line in calendar.split("\r\n")) <= 75
+
+
+@pytest.mark.parametrize("name", PAYLOADS)
+def test_a_hostile_name_begins_no_entry(name):
+    calendar = due_dates.calendar(_visits(f"{name}\r\nEND:VEVENT\r\nBEGIN:VALARM"), "2026-09-30")
+    assert [line for line in calendar.split("\r\n") if line == "BEGIN:VALARM"] == []
+    assert calendar.count("\r\nBEGIN:VEVENT") == 1
+
+
+@given(st.lists(st.integers(0, 12), min_size=1, max_size=20))
+def test_every_planned_visit_has_a_working_day_in_the_period(counts):
+    names = [f"a{i}" for i in range(len(counts))]
+    plan = pd.DataFrame({"account_id": names, "name": names, "manager_id": "M1", "plan": counts})
+    days = due_dates.spread(plan, "2026-10-01", "2026-12-31")
+    assert days.groupby("account_id").size().reindex(names).fillna(0).tolist() == counts
+    assert (days["due_on"].dt.day_of_week < 5).all()
+    assert days["due_on"].between("2026-10-01", "2026-12-31").all()
+
+
+def test_a_period_without_a_working_day_is_refused():
+    plan = pd.DataFrame({"account_id": ["a"], "name": ["a"], "manager_id": ["M"], "plan": [1]})
+    with pytest.raises(RequestError, match="there is no working day from 2026-10-03 to 2026-10-04"):
+        due_dates.spread(plan, "2026-10-03", "2026-10-04")
+
+
+def test_each_manager_has_a_file_and_none_leaves_the_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("KAM_OUTPUT", str(tmp_path))
+    days = pd.concat([_visits("x").assign(manager_id=m) for m in ("M01", "../../M02", "M/02", "經理")])
+    written = due_dates.write_calendars(days, "2026-09-30")
+    assert len(set(written)) == 4 and "M01.ics" in written
+    assert sorted(p.name for p in (tmp_path / "calendars").iterdir()) == sorted(written)
+
+
+def test_by_hand_nothing_is_written(monkeypatch):
+    monkeypatch.delenv("KAM_OUTPUT", raising=False)
+    assert due_dates.write_calendars(_visits("x").assign(manager_id="M"), "2026-09-30") == []

@@ -1,0 +1,111 @@
+"""Offers dealt at random: balanced, repeatable, without effect where there is none, and read where there is one."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kamlib.errors import RequestError
+from kamlib.studies import experiment
+
+classes = st.lists(st.sampled_from("ABC"), min_size=1, max_size=60).map(
+    lambda names: pd.Series(names, index=[f"a{i:03d}" for i in range(len(names))])
+)
+
+
+@given(classes, st.floats(0.05, 0.95), st.integers(0, 1000))
+def test_every_class_gets_its_share_to_within_one_account(class_of, share, seed):
+    offers = experiment.randomise(class_of, share, seed)
+    for _, part in offers.groupby("class"):
+        assert abs(part["is_offered"].sum() - share * len(part)) < 1
+
+
+@given(classes, st.integers(0, 1000))
+def test_the_same_seed_makes_the_same_offers_whatever_the_order_of_accounts(class_of, seed):
+    shuffled = class_of.sample(frac=1, random_state=1)
+    pd.testing.assert_frame_equal(experiment.randomise(class_of, seed=seed), experiment.randomise(shuffled, seed=seed))
+
+
+def test_every_account_of_a_class_is_as_likely_to_be_offered():
+    class_of = pd.Series(["A"] * 5, index=list("vwxyz"))
+    chosen = np.mean([experiment.randomise(class_of, 0.5, seed)["is_offered"] for seed in range(2000)], axis=0)
+    assert np.abs(chosen - 0.5).max() < 0.05
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.1])
+def test_a_share_that_leaves_one_kind_empty_is_refused(share):
+    with pytest.raises(RequestError, match="share must lie between 0 and 1, so that some are offered and some not"):
+        experiment.randomise(pd.Series({"a": "A"}), share)
+
+
+def _panel(accounts=80, months=24, lift=0.0, seed=0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    days = pd.date_range("2024-01-01", periods=months, freq="MS")
+    frame = pd.MultiIndex.from_product([[f"a{i:03d}" for i in range(accounts)], days], names=["account_id", "month"])
+    panel = frame.to_frame(index=False)
+    size = rng.lognormal(3, 1, accounts).repeat(months)
+    is_offered = np.arange(accounts).repeat(months) % 2 == 0
+    is_since = panel["month"] >= days[-3]
+    panel["visits"] = 2.0 + (is_offered & is_since)
+    panel["revenue"] = size * rng.gamma(8, 1 / 8, len(panel)) * np.where(is_offered & is_since, 1 + lift, 1)
+    return panel
+
+
+class _Events:
+    """As much of a book as the analysis asks for."""
+
+    def __init__(self, offered, when="2025-10-06"):
+        self.rows = pd.DataFrame({"event_id": "E", "account_id": offered, "event_date": pd.Timestamp(when)})
+
+    def has(self, name):
+        return True
+
+    def frame(self, name):
+        return self.rows
+
+
+def _finished(lift, seed=0):
+    panel = _panel(lift=lift, seed=seed)
+    accounts = panel["account_id"].unique()
+    class_of = pd.Series("A", index=accounts)
+    return experiment.finished(_Events(accounts[::2]), panel, class_of, "E", seed=seed)
+
+
+def test_a_real_lift_is_found_with_its_size():
+    trial = _finished(0.4)
+    assert trial.low < 0.4 < trial.high and trial.low > 0 and trial.p_value < 0.01
+    assert trial.extra_visits == pytest.approx(1.0)
+
+
+def test_without_an_effect_the_interval_holds_zero_about_nine_times_in_ten():
+    held = [trial.low < 0 < trial.high for trial in (_finished(0.0, seed) for seed in range(30))]
+    assert 23 <= sum(held) <= 30
+
+
+def test_the_power_calculation_foretells_the_error_of_the_analysis():
+    panel = _panel()
+    class_of = pd.Series("A", index=panel["account_id"].unique())
+    design = experiment.design(panel.assign(visits=2.0), class_of, lengths=(3,))
+    foretold = design.detectable["error"].iloc[0]
+    seen = np.std([np.log1p(_finished(0.0, seed).lift) for seed in range(30)])
+    assert foretold == pytest.approx(seen, rel=0.4)
+
+
+def test_a_trial_that_is_not_on_record_is_refused():
+    panel = _panel(accounts=6)
+    class_of = pd.Series("A", index=panel["account_id"].unique())
+    with pytest.raises(RequestError, match="no event 'X' is on record; the experiment's offers belong into"):
+        experiment.finished(_Events(["a000"]), panel, class_of, "X")
+
+
+def test_a_trial_that_has_not_run_its_months_is_refused():
+    panel = _panel(accounts=6)
+    class_of = pd.Series("A", index=panel["account_id"].unique())
+    with pytest.raises(RequestError, match="offers 1 of 6 accounts and has 1 of 3 complete months"):
+        experiment.finished(_Events(["a000"], "2025-12-01"), panel, class_of, "E")
+
+
+def test_too_few_buyers_make_no_experiment():
+    panel = _panel(accounts=3)
+    assert experiment.design(panel, pd.Series("A", index=panel["account_id"].unique())) is None

@@ -1,0 +1,359 @@
+"""What the visit study says, branch by branch: the sentence, the verdict, and the reason in the first screen."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kamlib.reports import figures, findings
+from kamlib.reports.finding import Verdict
+from kamlib.studies.cadence import Cadence
+from kamlib.studies.experiment import Design, Trial
+from kamlib.studies.plan_record import PlanRecord
+from kamlib.studies.visit_evidence import Evidence
+from kamlib.studies.visits import Visits
+
+DAY = pd.Timestamp("2026-09-30")
+
+
+def _carry(n=200):
+    return SimpleNamespace(n_accounts=n, diagnostics={"lambda": 0.5, "lambda_interval": (0.4, 0.6)})
+
+
+def _evidence(elasticity=0.2, low=0.1, high=0.3, **more) -> Evidence:
+    rows = [("pooled", 0.9, 0.8, 1.0), ("adstock", 0.1, 0.05, 0.15), ("long_run", elasticity, low, high)]
+    ladder = pd.DataFrame(rows, columns=["method", "elasticity", "low", "high"]).assign(
+        n=100, n_accounts=200, reason=""
+    )
+    leads = pd.DataFrame({"lead": [1], "estimate": [0.0], "low": [-0.1], "high": [0.1]})
+    given = {
+        "accounts": 210,
+        "months": 36,
+        "clipped": 0,
+        "ladder": ladder,
+        "detectable": SimpleNamespace(elasticity=0.05, power=0.8, n_accounts=200),
+        "lead": SimpleNamespace(passed=True, p_value=0.5, n_accounts=200, level=0.9, estimates=leads),
+        "permuted": SimpleNamespace(passed=True, false_positive_share=0.1),
+        "peer_p": 0.5,
+        "carry": _carry(),
+        "classes": None,
+        "class_of": pd.Series(dtype=object),
+        "levels": pd.DataFrame(),
+        "refused": {},
+    }
+    return Evidence(**(given | more))
+
+
+def _result(evidence=None, **more) -> Visits:
+    given = {
+        "as_of": DAY,
+        "level": 0.9,
+        "channels": ("visit",),
+        "last_order": DAY,
+        "visits": 500,
+        "first_visit": DAY,
+        "last_visit": DAY,
+        "evidence": evidence,
+        "cadence": None,
+        "plan": None,
+        "earlier": None,
+        "earlier_day": pd.Timestamp("2026-06-30"),
+        "record": None,
+        "design": None,
+        "trial": None,
+    }
+    return Visits(**(given | more))
+
+
+FAILED = SimpleNamespace(passed=False, p_value=0.001, n_accounts=200, level=0.9, estimates=pd.DataFrame())
+
+
+@pytest.mark.parametrize(
+    ("evidence", "start", "verdict"),
+    [
+        (_evidence(), "Visits sell: ten percent more of them, kept up, bring about 2.0 percent", Verdict.USABLE),
+        (_evidence(low=-0.1), "Whether visits sell is not clear from this book", Verdict.CAUTION),
+        (_evidence(-0.2, -0.3, -0.1), "In this book more visits go with less revenue", Verdict.USABLE),
+        (
+            _evidence(lead=FAILED),
+            "Whether visits sell cannot be told from this book: visits yet to come",
+            "no conclusion",
+        ),
+        (_evidence(lead=None), "Whether visits sell cannot be told from this book: it is too short", "no conclusion"),
+        (_evidence(peer_p=0.001), "Whether visits sell cannot be told from this book: visits to one", "no conclusion"),
+        (
+            _evidence(months=8),
+            "Whether visits sell cannot be told from this book, because it has only 8",
+            "no conclusion",
+        ),
+        (
+            _evidence(carry=_carry(20)),
+            "Whether visits sell cannot be told from this book, because only 20",
+            "no conclusion",
+        ),
+        (
+            _evidence(carry=None),
+            "Whether visits sell cannot be told from this book, because visits or",
+            "no conclusion",
+        ),
+        (
+            _evidence(permuted=SimpleNamespace(passed=False, false_positive_share=0.5)),
+            "Whether visits sell cannot be told from this book: the method finds effects even in shuffled",
+            "no conclusion",
+        ),
+        (None, "This book shows no orders beside its visits", "no conclusion"),
+    ],
+)
+def test_the_answer(evidence, start, verdict):
+    found = findings.visit_effect(_result(evidence))
+    assert found.sentence.startswith(start)
+    assert found.verdict == verdict
+    assert found.verdict is Verdict.USABLE or found.reason
+
+
+def test_a_failed_gate_gives_advice_that_moves_no_visit():
+    assert findings.visit_effect(_result(_evidence(lead=FAILED))).decision.startswith("Leave the visits where they are")
+
+
+def test_old_data_makes_the_answer_a_caution():
+    found = findings.visit_effect(_result(_evidence(), last_order=pd.Timestamp("2026-07-01")))
+    assert found.verdict is Verdict.CAUTION and "older than the day of this report" in found.reason
+
+
+def test_without_visits_every_chapter_says_so_in_its_own_sentence():
+    result = _result(visits=0)
+    said = [
+        make(result).sentence
+        for make in (
+            findings.visit_effect, findings.call_plan, findings.plan_record, findings.contact_rhythm,
+            findings.log_delay, findings.executive_time, findings.contact_levels, findings.symposium,
+            findings.visit_power, findings.visit_placebos, findings.visit_classes, findings.plan_flatness,
+            findings.visit_experiment,
+        )
+    ]  # fmt: skip
+    assert said[0] == (
+        "This book records no visits (visit), so nothing can be said about what they do and no call plan can be drawn."
+    )
+    assert len(set(said)) == len(said)
+
+
+@pytest.mark.parametrize(("elasticity", "word"), [(0.05, "so this book can tell"), (0.5, "may well miss it")])
+def test_power(elasticity, word):
+    seen = SimpleNamespace(elasticity=elasticity, power=0.8, n_accounts=200)
+    assert word in findings.visit_power(_result(_evidence(detectable=seen))).sentence
+
+
+def test_power_that_cannot_be_computed():
+    assert "cannot be computed" in findings.visit_power(_result(_evidence(detectable=None))).sentence
+
+
+@pytest.mark.parametrize(
+    ("evidence", "text", "verdict"),
+    [
+        (_evidence(), "nothing speaks against the estimate", Verdict.USABLE),
+        (_evidence(lead=FAILED), "in 1 of the three tests below", Verdict.NO_CONCLUSION),
+        (_evidence(lead=FAILED, peer_p=0.0), "in 2 of the three tests below", Verdict.NO_CONCLUSION),
+        (_evidence(lead=None), "too few to set future visits against", Verdict.NO_CONCLUSION),
+    ],
+)
+def test_placebos(evidence, text, verdict):
+    found = findings.visit_placebos(_result(evidence))
+    assert text in found.sentence and found.verdict is verdict
+
+
+def _classes(p):
+    frame = pd.DataFrame(
+        {"class": ["A", "new"], "estimate": [0.3, 0.1], "pooled_estimate": [0.3, 0.2], "n_accounts": 9}
+    )
+    return SimpleNamespace(classes=frame, heterogeneity_p=p)
+
+
+@pytest.mark.parametrize(("p", "text"), [(0.5, "respond alike"), (0.001, "visits move class A most")])
+def test_classes(p, text):
+    assert text in findings.visit_classes(_result(_evidence(classes=_classes(p)))).sentence
+
+
+def _record(**more):
+    rows = pd.DataFrame({"account_id": ["a", "b"]})
+    given = {"said_on": DAY, "months": 3, "accounts": rows, "followed": 0.9, "lift": 0.1, "low": 0.05, "high": 0.2}
+    return PlanRecord(**(given | more))
+
+
+@pytest.mark.parametrize(
+    ("record", "text", "verdict"),
+    [
+        (_record(), "have grown 10% more than those", Verdict.USABLE),
+        (_record(lift=-0.1, low=-0.2, high=-0.05), "have grown less than those", Verdict.USABLE),
+        (_record(low=-0.1), "which may be chance", Verdict.USABLE),
+        (_record(followed=0.3), "have grown 10% more", Verdict.CAUTION),
+        (_record(lift=np.nan, low=np.nan, high=np.nan), "what they brought cannot be told", Verdict.NO_CONCLUSION),
+        (_record(months=2), "cannot be graded yet: only 2 whole months", Verdict.NO_CONCLUSION),
+    ],
+)
+def test_the_record_of_the_last_plan(record, text, verdict):
+    found = findings.plan_record(_result(_evidence(), record=record))
+    assert text in found.sentence and found.verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("earlier", "text"),
+    [
+        ((0.25, 0.15, 0.35), "today's 2.0 lies within that"),
+        ((0.5, 0.4, 0.6), "today's 2.0 lies outside"),
+        (None, "There is no earlier plan to grade"),
+    ],
+)
+def test_without_an_earlier_plan_the_estimate_is_recomputed(earlier, text):
+    assert text in findings.plan_record(_result(_evidence(), earlier=earlier)).sentence
+
+
+def _design(lift):
+    offers = pd.DataFrame({"account_id": ["a", "b"], "class": "A", "is_offered": [True, False]})
+    return Design(offers, 0.5, 0, pd.DataFrame({"run_months": [6], "error": [0.1], "lift_seen": [lift]}), 0.8, 0.9)
+
+
+@pytest.mark.parametrize(("lift", "verdict"), [(0.1, Verdict.USABLE), (0.6, Verdict.CAUTION)])
+def test_an_experiment_to_come(lift, verdict):
+    found = findings.visit_experiment(_result(_evidence(), design=_design(lift)))
+    assert found.verdict is verdict and found.decision.startswith("Offer the extra visit to the 1 accounts")
+
+
+@pytest.mark.parametrize(
+    ("values", "text", "verdict"),
+    [
+        ({}, "The experiment E worked", Verdict.USABLE),
+        ({"low": -0.1}, "The experiment E is not clear", Verdict.USABLE),
+        ({"lift": -0.2, "low": -0.3, "high": -0.1}, "grew less than 10 others", Verdict.USABLE),
+        ({"lift": np.nan}, "cannot be read", Verdict.NO_CONCLUSION),
+        ({"extra_visits": -0.1}, "The experiment E worked", Verdict.CAUTION),
+    ],
+)
+def test_a_finished_experiment(values, text, verdict):
+    trial = Trial("E", DAY, 3, 10, 10, 0.2, 0.1, 0.3, 0.01, 1.0, 0.9)
+    found = findings.visit_experiment(_result(_evidence(), trial=replace(trial, **values)))
+    assert text in found.sentence and found.verdict is verdict
+
+
+def _plan(basis="estimate", **more):
+    accounts = pd.DataFrame(
+        {
+            "account_id": ["a", "b", "c"],
+            "name": ["<b>A</b>", None, "客戶" * 60],
+            "manager_id": "M1",
+            "class": ["A", "B", "new"],
+            "revenue": 100.0,
+            "today": [3.0, 3.0, 3.0],
+            "plan": [5, 1, 3],
+            "change": [2.0, -2.0, 0.0],
+            "next_visit": [50.0, -10.0, 5.0],
+            "limit": ["most", "", ""],
+            "gain": 1.0,
+        }
+    )
+    flat = pd.DataFrame({"budget_share": [0.75, 1.0, 1.25], "of_plan": [0.9, 1.0, 1.05]})
+    given = {"basis": basis, "accounts": accounts, "flatness": flat, "gain": 90.0, "gain_low": 20.0, "gain_high": 160.0}
+    return SimpleNamespace(**(given | {"has_margin": True, "cost_from": "visits", "curves": pd.DataFrame()} | more))
+
+
+@pytest.mark.parametrize(
+    ("plan", "text", "verdict"),
+    [
+        (_plan(), "Making 9 visits next quarter in place of 9", Verdict.USABLE),
+        (_plan("blend"), "By the estimate and the managers' judgement together", Verdict.USABLE),
+        (_plan("judgement"), "By the managers' judgement alone", Verdict.CAUTION),
+        (_plan(gain_low=-5.0), "Making 9 visits", Verdict.CAUTION),
+        (_plan(has_margin=False), "more revenue a quarter", Verdict.CAUTION),
+        (_plan(cost_from="unknown"), "Making 9 visits", Verdict.CAUTION),
+        (None, "No call plan is drawn", Verdict.NO_CONCLUSION),
+    ],
+)
+def test_the_plan(plan, text, verdict):
+    found = findings.call_plan(_result(_evidence(), plan=plan))
+    assert text in found.sentence and found.verdict is verdict
+
+
+def test_a_plan_says_why_for_every_account():
+    why = findings.plan_table(_result(_evidence(), plan=_plan()))["why"].tolist()
+    assert why == [
+        "One more visit: 50 here, 5 at the manager's middle account; as far as allowed.",
+        "One more visit: −10 here, 5 at the manager's middle account.",
+        "As today; one more visit: 5.",
+    ]
+
+
+def test_flatness_with_and_without_room_below():
+    result = _result(_evidence(), plan=_plan())
+    assert "would cost 10.0% of profit" in findings.plan_flatness(result).sentence
+    bound = pd.DataFrame({"budget_share": [0.75, 1.0, 1.25], "of_plan": [np.nan, 1.0, 1.05]})
+    result = _result(_evidence(), plan=_plan(flatness=bound))
+    assert "would not hold the least" in findings.plan_flatness(result).sentence
+
+
+def _cadence(**more) -> Cadence:
+    given = {
+        "accounts": pd.DataFrame({"stage": ["customer"], "since_days": [40.0], "allowed_days": [31.0]}),
+        "stages": pd.DataFrame({"stage": ["customer"], "accounts": [1], "overdue": [1], "never": [0]}),
+        "managers": pd.DataFrame(),
+        "log_check_days": 14.0,
+        "log_delay_days": 2.0,
+        "logged_late_share": 0.1,
+        "logged": 100,
+        "executive_target": 1 / 3,
+        "executive_share": 0.1,
+        "executive_basis": "hours",
+        "executive_n": 100,
+        "levels": pd.DataFrame({"known": [2, 1], "reached": [1, 1]}),
+        "symposia_wanted": 1.0,
+        "symposia": 1,
+        "attended_share": 0.5,
+        "last_symposium": DAY,
+    }
+    return Cadence(**(given | more))
+
+
+@pytest.mark.parametrize(
+    ("make", "values", "text"),
+    [
+        (findings.contact_rhythm, {}, "Of 1 accounts 1 are overdue"),
+        (
+            findings.contact_rhythm,
+            {"stages": pd.DataFrame({"stage": ["customer"], "accounts": [1], "overdue": [0], "never": [0]})},
+            "All 1 accounts have been contacted",
+        ),
+        (
+            findings.contact_rhythm,
+            {"stages": pd.DataFrame({"stage": [], "accounts": [], "overdue": [], "never": []})},
+            "No account is a prospect",
+        ),
+        (findings.log_delay, {}, "after 2.0 days at the median of 100"),
+        (findings.log_delay, {"logged": 0}, "is not on record"),
+        (findings.executive_time, {}, "less than the declared 33%"),
+        (findings.executive_time, {"executive_share": 0.3}, "close to the declared 33%"),
+        (findings.executive_time, {"executive_share": 0.6}, "more than the declared 33%"),
+        (findings.executive_time, {"executive_share": np.nan}, "is not on record"),
+        (findings.contact_levels, {}, "0 were met on two levels or more in the last year; in 1"),
+        (findings.contact_levels, {"levels": pd.DataFrame()}, "not on record"),
+        (findings.symposium, {}, "was held on 30 September 2026, and 50%"),
+        (findings.symposium, {"symposia": 0}, "more than a year ago"),
+        (findings.symposium, {"last_symposium": None}, "No symposium is on record"),
+    ],
+)
+def test_contact(make, values, text):
+    assert text in make(_result(cadence=_cadence(**values))).sentence
+
+
+@pytest.mark.parametrize("name", [n for n in figures.__all__ if n in (
+    "draw_ladder", "draw_leads", "draw_carry_over", "draw_class_effects", "draw_level_effects", "draw_contact_age",
+    "draw_response_curves", "draw_visit_moves", "draw_visit_flatness",
+)])  # fmt: skip
+def test_a_figure_without_data_says_so(name):
+    axes = getattr(figures, name)(_result(visits=0))
+    assert [text.get_text() for text in axes.texts] == ["Nothing to draw: n = 0."]
+
+
+def test_a_plan_of_long_chinese_names_is_drawn():
+    axes = figures.draw_visit_moves(_result(_evidence(), plan=_plan()))
+    assert max(len(label.get_text()) for label in axes.get_yticklabels()) <= 34
+    assert len(axes.patches) == 2
