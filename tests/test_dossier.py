@@ -294,6 +294,12 @@ def test_care_compares_the_last_contact_with_the_rule(last, branch, decision):
     assert found.decision == (say(f"dossier.{decision}") if decision else "")
 
 
+def test_an_account_that_stopped_buying_has_no_rule_of_contact():
+    last = pd.Timestamp("2026-01-05")
+    found = findings.account_care(_said(contacted={"last": last, "allowed_days": float("nan"), "contacts": 4}))
+    assert (found.sentence, found.decision) == (say("dossier.care_lapsed", last=last, contacts=4), "")
+
+
 @pytest.mark.parametrize(
     ("cases", "branch"),
     [

@@ -33,15 +33,17 @@ class Dossier:
     sales : two rows (``span``: the period to date, the trailing twelve months), each with from_day, to_day, revenue,
         margin, orders and order_days, and the same a year before (``…_previous``; missing where the book does not
         reach back so far); margin is missing where no cost is known.
-    months : (24,) month, revenue, margin: the last whole months, those without orders zero from the first order on.
-    rhythm : first_order, last_order, recency_days, order_days, gap_median_days, gap_long_days, late_gaps (days since the last
-        order over the usual gap), expected_on (day the next order is usual; missing below four gaps).
+    months : (24,) month, revenue: the last whole months; missing before the first order of the book.
+    rhythm : first_order, last_order, recency_days, order_days, gap_median_days, gap_long_days, late_gaps (days since
+        the last order over the usual gap), expected_on (one usual gap after the last order), late_on (after the gap
+        that nine of ten of its gaps did not exceed); both are missing below four gaps.
     products : what it bought in twelve months: product_id, product, category, revenue, revenue_previous,
         last_bought; the largest first.
     white_space : categories that similar accounts buy.
     file : its rows of the other tables.
-    contacted : last contact, last executive contact, contacts in twelve months, their hours, days allowed between
-        contacts, and the share of the last twelve months' gaps between contacts that kept to them.
+    contacted : last and last_executive contact, contacts in twelve months, their hours, the stage of the account
+        (prospect, customer, lapsed), allowed_days between contacts (missing for lapsed ones), and the share of the
+        last twelve months' gaps between contacts that kept to them.
     last_period : what was due and happened in the period, the latest first.
     actions : what to do next, the earliest first: the rows of :mod:`kamlib.studies.dues`.
     segmentation, churn : what this period's reports say of it.
@@ -107,7 +109,7 @@ def measure(
     rhythm = _rhythm(file.lines, as_of)
     space = white_space(book, account_id, since, book.settings.value("white_space_share"))
     segmentation = read_published(tables, "segmentation", account_id, book.as_of, book.scope, by="value")
-    contacted = _contacted(file, since, book)
+    contacted = _contacted(file, rhythm["last_order"], since, book)
     return Dossier(
         account_id,
         as_of,
@@ -219,13 +221,13 @@ def _products(lines: pd.DataFrame, since: date, first: date | None) -> pd.DataFr
     return frame.sort_values(["revenue", "product_id"], ascending=[False, True], ignore_index=True)
 
 
-def _contacted(file: AccountFile, since: date, book: Book) -> pd.Series:
+def _contacted(file: AccountFile, last_order: pd.Timestamp, since: date, book: Book) -> pd.Series:
     """How the account was looked after in the last twelve months."""
     visits = file.rows("visits").sort_values("visit_date", kind="stable")
     recent = visits[visits["visit_date"] >= pd.Timestamp(since)]
     executive = visits.loc[visits["level"] == "executive", "visit_date"]
-    customer = dues.is_customer(file.card.to_frame().T, set(file.lines["account_id"])).iloc[0]
-    allowed = book.settings.value("customer_contact_days" if customer else "prospect_contact_days")
+    of_stage = dues.stage(file.card["lifecycle"], last_order, pd.Timestamp(since))
+    allowed = dues.days_allowed(of_stage, book.settings)
     gaps = recent["visit_date"].diff().dropna().dt.days
     return pd.Series(
         {
@@ -233,7 +235,7 @@ def _contacted(file: AccountFile, since: date, book: Book) -> pd.Series:
             "last_executive": executive.max(),
             "contacts": len(recent),
             "hours": pd.to_numeric(recent["hours"]).sum(min_count=1),
-            "is_customer": bool(customer),
+            "stage": of_stage,
             "allowed_days": allowed,
             "kept_share": float((gaps <= allowed).mean()) if len(gaps) else np.nan,
         },
@@ -252,7 +254,9 @@ def _actions(
     is_key_account: bool,
 ) -> pd.DataFrame:
     """What is due to the account, and what its own habit and white space suggest."""
-    one = file.card.to_frame().T.astype({"opened_on": "datetime64[s]"}).assign(is_customer=contacted["is_customer"])
+    one = file.card.to_frame().T.astype({"opened_on": "datetime64[s]"})
+    one = one.assign(last_contact=contacted["last"], allowed_days=contacted["allowed_days"])
+    one = one.astype({"last_contact": "datetime64[s]", "allowed_days": "float64"})
     manager, key = {"manager_id": file.card["manager_id"]}, file.card["account_id"]
     parts = [
         dues.cases_due(file.rows("cases").assign(**manager), book.settings),
@@ -260,7 +264,7 @@ def _actions(
         *_own_habit(one, rhythm, space, contacted, as_of),
     ]
     if "visits" in book.tables:
-        parts.append(dues.contacts_due(one, pd.Series({key: contacted["last"]}), book.settings, as_of))
+        parts.append(dues.contacts_due(one, as_of))
         if is_key_account:
             parts.append(dues.executive_due(one, pd.Series({key: contacted["last_executive"]}), book.settings, as_of))
     return dues.gather(parts, as_of, as_of + pd.Timedelta(days=horizon_days))
@@ -277,7 +281,8 @@ def _own_habit(one: pd.DataFrame, rhythm: pd.Series, space: WhiteSpace, contacte
     if len(offers):
         # No day follows from white space itself: it is for the next contact.
         last = contacted["last"]
-        following = as_of if pd.isna(last) else max(as_of, last + pd.Timedelta(days=contacted["allowed_days"]))
+        allowed = contacted["allowed_days"]
+        following = max(as_of, last + pd.Timedelta(days=allowed)) if pd.notna(last) and pd.notna(allowed) else as_of
         best = offers.iloc[0]
         parts.append(dues.rows("offer", one, following, pd.NaT, best["category"], best["similar_share"]))
     return parts

@@ -17,8 +17,6 @@ count
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import numpy as np
 import pandas as pd
 
@@ -60,28 +58,25 @@ def gather(parts: list[pd.DataFrame], as_of: pd.Timestamp, until: pd.Timestamp) 
     return frame.assign(days_overdue=late).sort_values(["due_on", "account_id", "kind", "detail"], ignore_index=True)
 
 
-def contacts_due(accounts: pd.DataFrame, contacted: pd.Series, settings: Settings, as_of) -> pd.DataFrame:
-    """The next contact with each account: weekly with a prospect, monthly with a customer.
+def contacts_due(accounts: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
+    """The next contact with each account that has a rule: weekly with a prospect, monthly with a customer.
 
     Parameters
     ----------
     accounts
-        account_id, manager_id, lifecycle, opened_on, is_customer.
-    contacted
-        Day of the last contact by account_id; an account without one is counted from the day it was opened.
+        account_id, manager_id, opened_on, last_contact and allowed_days (missing for an account without a rule). An
+        account that was never contacted is counted from the day it was opened, and where that is not known, is due.
     """
-    prospect, customer = settings.value("prospect_contact_days"), settings.value("customer_contact_days")
-    last = accounts["account_id"].map(contacted).astype("datetime64[s]")
-    allowed = np.where(accounts["is_customer"], customer, prospect)
-    due_on = last + pd.to_timedelta(allowed, unit="D")
-    opened = accounts["opened_on"] + pd.to_timedelta(allowed, unit="D")
-    never = accounts[last.isna()]
-    first = opened[last.isna()].fillna(as_of)
-    known = last.notna()
+    ruled = accounts[accounts["allowed_days"].notna()]
+    allowed = pd.to_timedelta(ruled["allowed_days"], unit="D")
+    is_known = ruled["last_contact"].notna()
+    due_on = ruled["last_contact"].fillna(ruled["opened_on"]) + allowed
+    known, never = ruled[is_known], ruled[~is_known]
+    first = due_on[~is_known].fillna(as_of)
     return pd.concat(
         [
-            rows("contact", accounts[known], due_on[known], last[known], count=allowed[known]),
-            rows("first_contact", never, first, never["opened_on"], count=allowed[~known]),
+            rows("contact", known, due_on[is_known], known["last_contact"], count=known["allowed_days"]),
+            rows("first_contact", never, first, never["opened_on"], count=never["allowed_days"]),
         ]
     )
 
@@ -133,8 +128,8 @@ def logs_due(unlogged: pd.DataFrame, settings: Settings) -> pd.DataFrame:
 
 
 def milestones_due(accounts: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
-    """The next anniversary of each account's opening, an occasion to invite it."""
-    known = accounts[accounts["opened_on"].notna() & accounts["is_customer"]]
+    """The next anniversary of each customer's opening, an occasion to invite it; *accounts* has a ``stage``."""
+    known = accounts[accounts["opened_on"].notna() & (accounts["stage"] == "customer")]
     years = as_of.year - known["opened_on"].dt.year
     years += _anniversary(known["opened_on"], years) <= as_of
     return rows("milestone", known, _anniversary(known["opened_on"], years), known["opened_on"], count=years)
@@ -146,7 +141,17 @@ def _anniversary(opened: pd.Series, years: pd.Series) -> pd.Series:
     return month_start + pd.to_timedelta(np.minimum(opened.dt.day, month_start.dt.days_in_month) - 1, unit="D")
 
 
-def is_customer(accounts: pd.DataFrame, bought: Collection[str]) -> pd.Series:
-    """Whether each account is a customer: by its lifecycle, or by its orders where the lifecycle is not known."""
-    has_bought = accounts["account_id"].isin(bought)
-    return (accounts["lifecycle"] == "customer") | (accounts["lifecycle"].isna() & has_bought)
+def stage(lifecycle: str | None, last_order: pd.Timestamp, since: pd.Timestamp) -> str:
+    """``prospect`` before the first order, ``lapsed`` without one since a day, else ``customer``.
+
+    What was bought outweighs the lifecycle, as in :mod:`kamlib.studies.cadence`.
+    """
+    if pd.isna(last_order):
+        return "customer" if lifecycle == "customer" else "prospect"
+    return "lapsed" if last_order < since else "customer"
+
+
+def days_allowed(of_stage: str, settings: Settings) -> float:
+    """Days between contacts that the rule allows; missing where there is no rule."""
+    named = {"prospect": "prospect_contact_days", "customer": "customer_contact_days"}
+    return float(settings.value(named[of_stage])) if of_stage in named else np.nan

@@ -27,6 +27,9 @@ from kamlib.reports.figures.visits import (
     draw_leads,
     draw_level_effects,
 )
+from kamlib.reports.figures.weekly import (
+    draw_reached,
+)
 
 __all__ = [
     "draw_account_months",
@@ -43,6 +46,7 @@ __all__ = [
     "draw_methods",
     "draw_moves",
     "draw_quarters",
+    "draw_reached",
     "draw_renewals",
     "draw_response_curves",
     "draw_risk",

@@ -124,9 +124,12 @@ def account_care(result: Dossier) -> Finding:
     if "visits" not in result.has:
         return _plain("care", say("dossier.care_absent"), verdict=Verdict.NO_CONCLUSION, practices=practices)
     if pd.isna(found["last"]):
-        decision = say("dossier.care_decision")
+        decision = say("dossier.care_decision") if pd.notna(found["allowed_days"]) else ""
         return _plain("care", say("dossier.care_never"), value=0, decision=decision, practices=practices)
     days = (result.as_of - found["last"]).days
+    if pd.isna(found["allowed_days"]):
+        sentence = say("dossier.care_lapsed", last=found["last"], contacts=found["contacts"])
+        return _plain("care", sentence, days, "days", found["contacts"], practices=practices)
     is_late = days > found["allowed_days"]
     values = {"last": found["last"], "allowed": found["allowed_days"], "contacts": found["contacts"]}
     decision = say("dossier.care_decision") if is_late else ""

@@ -1,0 +1,155 @@
+"""What the due list says: all that is due, contacts, complaints, contracts, executives, logs, and the last list."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from kamlib.reports.finding import Finding, Gate, Verdict, judge
+from kamlib.reports.reminders import in_words
+from kamlib.reports.sentences import say
+from kamlib.studies.due_list import DueList
+
+STALE_DAYS = 45
+SHOWN = ["due_on", "days_overdue", "manager_id", "what", "why", "revenue"]
+PRACTICES = {
+    "all": ("K075", "K077", "K081"),
+    "contacts": ("K075", "K077"),
+    "complaints": ("K077",),
+    "contracts": ("K043", "K081"),
+    "executives": ("K082",),
+    "logs": ("K076",),
+    "track_record": ("K075", "K077"),
+}
+
+
+def due_record(result: DueList) -> Finding:
+    """What became of the last list."""
+    record = result.record
+    if record is None:
+        return _nothing("track_record", say("due_list.record_none"))
+    listed, done = int(record["listed"]), int(record["done"])
+    sentence = say("due_list.record_some" if listed else "due_list.record_empty", listed=listed, done=done)
+    return _counted("track_record", sentence, done, listed)
+
+
+def due_all(result: DueList) -> Finding:
+    """How much is due and overdue, and where to begin."""
+    n, late = len(result.rows), _late(result.rows)
+    values = {"n": n, "late": late, "until": result.until, "as_of": result.as_of}
+    overdue = result.rows[result.rows["days_overdue"] > 0]
+    decision = ""
+    if len(overdue):
+        order = overdue.sort_values(["revenue", "due_on"], ascending=[False, True], kind="stable")
+        decision = say("due_list.all_decision", first=in_words(order.head(1), result.names)["what"].iloc[0])
+    return _counted("all", say("due_list.all_some" if n else "due_list.all_none", **values), late, n, decision)
+
+
+def due_contacts(result: DueList) -> Finding:
+    """Contacts that are overdue by the rule."""
+    if "contacts" in result.absent or result.stages.empty:
+        return _nothing("contacts", say("due_list.contacts_absent"))
+    stages = result.stages.set_index("stage").reindex(["prospect", "customer", "lapsed"])
+    ruled = stages.loc[["prospect", "customer"]]
+    n, late = int(ruled["accounts"].sum()), int(ruled["overdue"].sum())
+    counts = stages[["accounts", "overdue"]].fillna(0).astype(int)
+    values = {
+        "customers": counts.loc["customer", "overdue"],
+        "prospects": counts.loc["prospect", "overdue"],
+        "lapsed": counts.loc["lapsed", "accounts"],
+        "customer_days": result.rules["customer_contact_days"],
+        "prospect_days": result.rules["prospect_contact_days"],
+    }
+    days = (result.as_of - result.last_contact).days if result.last_contact is not None else 0
+    gate = Gate(days <= STALE_DAYS, Verdict.CAUTION, say("due_list.contacts_stale", days=days))
+    sentence = say("due_list.contacts_late" if late else "due_list.contacts_kept", n=n, late=late, **values)
+    return _counted("contacts", sentence, late, n, say("due_list.contacts_decision") if late else "", gate)
+
+
+def due_complaints(result: DueList) -> Finding:
+    """Complaints that wait for an answer."""
+    rows = result.of("complaints")
+    values = {"n": len(rows), "late": _late(rows)}
+    return _group(result, "complaints", values, values["late"], len(rows))
+
+
+def due_contracts(result: DueList) -> Finding:
+    """Talks about renewal, contracts that ended, and copies that are missing."""
+    rows = result.of("contracts")
+    counts = rows["kind"].value_counts()
+    kinds = {"renewals": "renewal", "expired": "expired", "documents": "document"}
+    values = {name: int(counts.get(kind, 0)) for name, kind in kinds.items()}
+    return _group(result, "contracts", values, len(rows), len(rows))
+
+
+def due_executives(result: DueList) -> Finding:
+    """Meetings of executives with key accounts."""
+    if "executives" not in result.absent and not result.key_accounts:
+        return _nothing("executives", say("due_list.executives_no_keys"))
+    rows = result.of("executives")
+    values = {"n": len(rows), "late": _late(rows), "keys": result.key_accounts}
+    return _group(result, "executives", values, len(rows), result.key_accounts)
+
+
+def due_logs(result: DueList) -> Finding:
+    """Logs that lack contacts."""
+    if not result.has_logs:
+        return _nothing("logs", say("due_list.logs_absent"))
+    rows, days = result.of("logs"), result.rules["log_check_days"]
+    count = int(rows["count"].sum())
+    sentence = say("due_list.logs_some" if count else "due_list.logs_none", n=len(rows), count=count)
+    decision = say("due_list.logs_decision", days=days) if count else ""
+    return _counted("logs", sentence, count, count, decision)
+
+
+def due_table(result: DueList, group: str = "") -> pd.DataFrame:
+    """The list, or one group of it, in words."""
+    rows = result.of(group) if group else result.rows
+    return in_words(rows, result.names)
+
+
+def due_calendar(result: DueList) -> pd.DataFrame:
+    """The list for a calendar: what is overdue stands on the day of the list, since nobody looks at days gone by."""
+    rows = due_table(result)
+    is_late = rows["days_overdue"] > 0
+    told = [say("due_list.calendar_overdue", due_on=r.due_on, why=r.why) for r in rows[is_late].itertuples()]
+    rows.loc[is_late, "description"] = told
+    return rows.assign(due_on=rows["due_on"].clip(lower=result.as_of))
+
+
+def due_managers(result: DueList) -> pd.DataFrame:
+    """How much each manager has on the list, with names."""
+    names = result.managers["manager_id"].map(result.names)
+    return result.managers.assign(name=names.fillna(result.managers["manager_id"]))
+
+
+def _group(result: DueList, group: str, values: dict, value: int, n: int) -> Finding:
+    if group in result.absent:
+        key = "contacts" if group == "executives" else group
+        return _nothing(group, say(f"due_list.{key}_absent"))
+    is_empty = result.of(group).empty
+    sentence = say(f"due_list.{group}_{'none' if is_empty else 'some'}", **values)
+    return _counted(group, sentence, value, n, "" if is_empty else say(f"due_list.{group}_decision"))
+
+
+def _late(rows: pd.DataFrame) -> int:
+    return int((rows["days_overdue"] > 0).sum())
+
+
+def _counted(topic: str, sentence: str, value: int, n: int, decision: str = "", *gates: Gate) -> Finding:
+    verdict, reason = judge(*gates)
+    return Finding(
+        f"due_list.{topic}",
+        sentence,
+        value,
+        n=n,
+        verdict=verdict,
+        reason=reason,
+        decision=decision,
+        practices=PRACTICES[topic],
+    )
+
+
+def _nothing(topic: str, sentence: str) -> Finding:
+    return Finding(
+        f"due_list.{topic}", sentence, verdict=Verdict.NO_CONCLUSION, reason=sentence, practices=PRACTICES[topic]
+    )

@@ -1,0 +1,173 @@
+"""What the weekly sales report says: last week's word, the week, the quarter, the managers, late orders, logs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from kamlib.reports.finding import Finding, Gate, Verdict, judge
+from kamlib.reports.sentences import say
+from kamlib.studies.weekly import NOBODY, Weekly
+
+STALE_DAYS = 7
+BEHIND_BELOW = 0.90
+LEVEL = 0.9
+
+
+def week_record(result: Weekly) -> Finding:
+    """What the last report said of its week, and what the book says of those days now."""
+    record = result.record
+    if record is None:
+        return _nothing("track_record", say("weekly.record_none"))
+    more = record["now"] - record["said"]
+    branch = "same" if abs(more) < 0.5 else "more" if more > 0 else "less"
+    values = {"said": record["said"], "first": record["from_day"], "last": record["to_day"], "more": abs(more)}
+    return Finding("weekly.track_record", say(f"weekly.record_{branch}", **values), more, "money", practices=("K044",))
+
+
+def week_sales(result: Weekly) -> Finding:
+    """The week beside a usual one."""
+    row = _span(result, "week")
+    days = (row["to_day"] - row["from_day"]).days + 1
+    values = {"first": row["from_day"], "last": row["to_day"], "revenue": row["revenue"], "days": days}
+    is_known = pd.notna(row["usual"]) and pd.notna(row["swing"])
+    branch = "part" if days < 7 else "alone"
+    interval = None
+    if days == 7 and is_known:
+        interval = (row["usual"] - row["swing"], row["usual"] + row["swing"])
+        branch = "low" if row["revenue"] < interval[0] else "high" if row["revenue"] > interval[1] else "usual"
+    few = Gate(is_known or days < 7, Verdict.CAUTION, say("weekly.week_few"))
+    verdict, reason = judge(_fresh(result), few)
+    return Finding(
+        "weekly.week",
+        say(f"weekly.week_{branch}", usual=row["usual"], **values),
+        row["revenue"],
+        "money",
+        interval,
+        LEVEL if interval else None,
+        verdict=verdict,
+        reason=reason,
+        practices=("K044",),
+    )
+
+
+def quarter_sales(result: Weekly) -> Finding:
+    """The quarter to date against its target, beside the swing of the weeks."""
+    row = _span(result, "quarter")
+    gap, swing, reached = row["gap"], row["swing"], row["reached"]
+    values = {"first": row["from_day"], "last": row["to_day"], "revenue": row["revenue"], "reached": reached}
+    if pd.isna(reached):
+        return _nothing("quarter", say("weekly.quarter_no_target", **values))
+    branch = "plain" if pd.isna(swing) else "behind" if gap < -swing else "ahead" if gap > swing else "on_course"
+    verdict, reason = judge(_fresh(result), Gate(pd.notna(swing), Verdict.CAUTION, say("weekly.quarter_no_swing")))
+    interval = None if pd.isna(swing) else (gap - swing, gap + swing)
+    return Finding(
+        "weekly.quarter",
+        say(f"weekly.quarter_{branch}", target=row["target"], gap=abs(gap), swing=swing, **values),
+        gap,
+        "money against target",
+        interval,
+        LEVEL if interval else None,
+        int(result.managers["target_quarter"].notna().sum()),
+        verdict,
+        reason,
+        practices=("K044",),
+    )
+
+
+def manager_targets(result: Weekly) -> Finding:
+    """Which managers are behind their target for the quarter to date."""
+    rows = result.managers[result.managers["reached_quarter"].notna()]
+    if rows.empty:
+        return _nothing("managers", say("weekly.managers_none"))
+    behind = rows[rows["reached_quarter"] < BEHIND_BELOW]
+    values = {"n": len(rows), "behind": len(behind), "bar": BEHIND_BELOW}
+    branch, decision = "fine", ""
+    if len(behind):
+        first = behind.iloc[0]
+        name = first["name"] if pd.notna(first["name"]) else first["manager_id"]
+        values |= {"name": name, "gap": abs(first["gap_quarter"])}
+        branch, decision = "behind", say("weekly.managers_decision")
+    return Finding(
+        "weekly.managers",
+        say(f"weekly.managers_{branch}", **values),
+        len(behind),
+        "managers",
+        n=len(rows),
+        verdict=Verdict.CAUTION,
+        reason=say("weekly.managers_handed"),
+        decision=decision,
+        practices=("K044",),
+    )
+
+
+def late_orders(result: Weekly) -> Finding:
+    """Order lines that were promised and have not come."""
+    if result.late is None:
+        return _nothing("late_orders", say("weekly.late_absent"))
+    last, n = _span(result, "week")["to_day"], len(result.late)
+    days = int(result.late["days_late"].max()) if n else 0
+    sentence = say("weekly.late_some" if n else "weekly.late_none", n=n, last=last, days=days)
+    decision = say("weekly.late_decision") if n else ""
+    return Finding("weekly.late_orders", sentence, n, "order lines", n=n, decision=decision, practices=("K044",))
+
+
+def missing_logs(result: Weekly) -> Finding:
+    """Contacts that nobody wrote down."""
+    if result.unlogged is None:
+        return _nothing("logs", say("weekly.logs_absent"))
+    counts = result.unlogged["manager_id"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    values = {"n": len(result.unlogged), "allowed": result.log_days}
+    if len(counts):
+        names = result.managers.set_index("manager_id")["name"].dropna()
+        values |= {"name": names.get(counts.index[0], counts.index[0]), "most": int(counts.iloc[0])}
+    sentence = say("weekly.logs_some" if len(counts) else "weekly.logs_none", **values)
+    decision = say("weekly.logs_decision") if len(counts) else ""
+    return Finding(
+        "weekly.logs", sentence, values["n"], "contacts", n=values["n"], decision=decision, practices=("K044", "K076")
+    )
+
+
+def targets_shared(result: Weekly) -> str:
+    """How targets were made to fit the days, as whole sentences."""
+    branch = "shared_holidays" if result.countries else "shared_plain"
+    shared = say(f"weekly.{branch}", countries=", ".join(result.countries))
+    return say(f"weekly.prorated_{result.target_source or 'none'}", shared=shared)
+
+
+def week_spans(result: Weekly) -> pd.DataFrame:
+    """The two spans with their names; ``code`` is what the next report looks them up by."""
+    names = [say(f"weekly.span_{span}") for span in result.spans["span"]]
+    return result.spans.assign(code=result.spans["span"], span=names)
+
+
+def week_managers(result: Weekly) -> pd.DataFrame:
+    """The managers with the name shown for those without one."""
+    names = result.managers["name"].fillna(result.managers["manager_id"])
+    return result.managers.assign(name=names.mask(result.managers["manager_id"] == NOBODY, NOBODY))
+
+
+def week_late(result: Weekly) -> pd.DataFrame:
+    """The late order lines; no rows where the book has no deliveries."""
+    columns = ["manager_id", "account_id", "name", "order_id", "promised_on", "days_late"]
+    return pd.DataFrame(columns=columns) if result.late is None else result.late
+
+
+def week_unlogged(result: Weekly) -> pd.DataFrame:
+    """The contacts not written down; no rows where the book has no log days."""
+    columns = ["manager_id", "account_id", "name", "visit_date", "channel"]
+    return pd.DataFrame(columns=columns) if result.unlogged is None else result.unlogged
+
+
+def _span(result: Weekly, name: str) -> pd.Series:
+    return result.spans.set_index("span").loc[name]
+
+
+def _fresh(result: Weekly) -> Gate:
+    days = np.inf if result.last_order is None else (result.as_of - result.last_order).days
+    reason = say("findings.stale", days=days) if np.isfinite(days) else say("findings.empty", what="orders")
+    return Gate(days <= STALE_DAYS, Verdict.CAUTION, reason)
+
+
+def _nothing(topic: str, sentence: str) -> Finding:
+    return Finding(f"weekly.{topic}", sentence, verdict=Verdict.NO_CONCLUSION, reason=sentence, practices=("K044",))
