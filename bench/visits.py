@@ -84,7 +84,7 @@ def covered(seeds: int) -> None:
             rows.append((low <= known <= high, bool(evidence.failed), estimate - known, *evidence.failed[:1]))
         frame = pd.DataFrame(rows).reindex(columns=range(4))
         print(f"{targeting:>9}: covered {frame[0].mean():.0%}, refused {frame[1].mean():.0%}, "
-              f"bias {frame[2].mean():+.3f}, first gates {frame[3].value_counts().to_dict()} ({seeds} seeds)")  # fmt: skip
+              f"bias {frame[2].mean():+.3f}, gates {frame[3].value_counts().to_dict()}, {seeds} seeds")  # fmt: skip
 
 
 if __name__ == "__main__":
