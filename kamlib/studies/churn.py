@@ -177,7 +177,7 @@ def measure(
         record=read_record(previous, sales) if previous else held.record(facts),
         season=season,
         purchases_by_month=expected_by_month(season, sales.purchases.day, sales.first, sales.as_of),
-        drivers=drivers(facts, silence, level),
+        drivers=drivers(facts, silence),
         open_complaints=open_complaints(facts, sales.as_of),
         renewals=contracts,
         equity=equity(sales, book.settings.value("abc_cuts"), level=level, seed=seed),

@@ -16,6 +16,7 @@ from kamlib.studies.labels import USUAL, YEAR_DAYS, Silence, usual_gaps
 from kamlib.studies.timelines import Timeline
 
 MONTH_DAYS = 30
+LEVEL = 0.95  # wider than the other intervals: leaving is dated with an error that no standard error knows
 SETTLED_DAYS = 90
 EVENTS_NEEDED = 30
 EVENTS_A_DRIVER = 8
@@ -35,7 +36,7 @@ class Drivers:
         the exposed), p_value; empty where there are too few leavings.
     complaint_ages : frame by the state of complaints at the beginning of a month (none, settled, open, open_long):
         months, left, rate, low, high (Wilson); empty without cases.
-    events, months, accounts : leavings, account-months and accounts looked at.
+    events, months, accounts : leavings, account-months and accounts looked at. level : of the odds' intervals.
     """
 
     odds: pd.DataFrame
@@ -43,13 +44,14 @@ class Drivers:
     events: int
     months: int
     accounts: int
+    level: float
 
 
-def drivers(facts: Facts, silence: Silence = USUAL, level: float = 0.9) -> Drivers:
+def drivers(facts: Facts, silence: Silence = USUAL, level: float = LEVEL) -> Drivers:
     """Fit the monthly hazard.
 
     An account has left when it has been silent for five of its usual gaps; it is taken to have left in the 30-day
-    month that holds its last order plus half a gap. All others are watched until their last order. Each month of
+    month in which its next order was due. All others are watched until their last order. Each month of
     an account, from 90 days after its first order on, is set against what was known on its first day: complaints
     of the 180 days before (and whether one is still open after 30 days), executive visits, people met times levels,
     contracts and hand-overs. Pace and size are held constant; errors are clustered by account.
@@ -61,20 +63,21 @@ def drivers(facts: Facts, silence: Silence = USUAL, level: float = 0.9) -> Drive
     panel = _panel(facts, silence)
     events, accounts = int(panel["left"].sum()), int(panel["code"].nunique())
     ages = _complaint_ages(panel, level)
-    empty = Drivers(pd.DataFrame(), ages, events, len(panel), accounts)
+    empty = Drivers(pd.DataFrame(), ages, events, len(panel), accounts, level)
     known = [
         kind for kind in KINDS if kind in panel and panel[kind].sum() >= EXPOSED_NEEDED and panel[kind].nunique() > 1
     ]
     if events < EVENTS_NEEDED or not known:
         return empty
     known = known[: max(events // EVENTS_A_DRIVER - 1, 1)]
-    design = sm.add_constant(panel[[*known, "gap", "size"]])
+    held = panel[["gap", "size"]].loc[:, panel[["gap", "size"]].std() > 1e-3]  # pace and size, where they differ
+    design = sm.add_constant(panel[known].join((held - held.mean()) / held.std()))
     model = sm.GLM(panel["left"], design, family=sm.families.Binomial(link=sm.families.links.Logit()))
     try:
         fit = model.fit(cov_type="cluster", cov_kwds={"groups": panel["code"].to_numpy()})
     except (PerfectSeparationError, np.linalg.LinAlgError):
         return empty
-    return Drivers(_odds(fit, panel, known, level), ages, events, len(panel), accounts)
+    return Drivers(_odds(fit, panel, known, level), ages, events, len(panel), accounts, level)
 
 
 def _odds(fit, panel: pd.DataFrame, known: list[str], level: float) -> pd.DataFrame:
@@ -107,7 +110,7 @@ def _panel(facts: Facts, silence: Silence) -> pd.DataFrame:
     # Quiet in the same days a year ago: an off-season, not a leaving.
     asleep = sales.purchases.count(np.nan_to_num(last - YEAR_DAYS), sales.as_of - YEAR_DAYS) <= 1
     has_left &= ~(asleep & (first <= last - YEAR_DAYS) & (recency < YEAR_DAYS))
-    until = np.where(has_left, np.minimum(last + gap / 2, sales.as_of), last)
+    until = np.where(has_left, np.minimum(last + gap, sales.as_of), last)
     size = np.log(np.maximum(sales.revenue.total(-1, sales.as_of), 1) / np.maximum(last - first + gap, 1))
     parts = []
     for start in range(sales.as_of - MONTH_DAYS + 1, sales.first + SETTLED_DAYS, -MONTH_DAYS):

@@ -155,7 +155,7 @@ def _design(covered: np.ndarray, seen: int, has_months: bool, countries: Sequenc
     """Columns by day, and the names of the windows around moving holidays that were seen."""
     dates = to_dates(covered)
     columns = {"level": np.ones(len(covered)), "trend": np.minimum(np.arange(len(covered)), seen) / 365.25}
-    columns |= {f"weekday {d}": (dates.dayofweek == d).astype(float) for d in range(1, 7)}
+    columns |= {f"weekday {d}": (dates.day_of_week == d).astype(float) for d in range(1, 7)}
     if has_months:
         columns |= {f"month {m}": (dates.month == m).astype(float) for m in range(2, 13)}
     years = range(dates[0].year - 1, dates[-1].year + 2)

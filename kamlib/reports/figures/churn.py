@@ -114,7 +114,7 @@ def draw_drivers(result: Churn) -> Axes:
     footnote(
         drawn,
         f"n = {found.accounts:,} accounts, {found.months:,} account-months, {found.events:,} left; "
-        f"{result.level:.0%} intervals; coloured: clear of 1",
+        f"{found.level:.0%} intervals; coloured: clear of 1",
     )
     return drawn
 

@@ -163,7 +163,7 @@ def _driver(result: Churn, name: str, step: float, practice: str) -> Finding:
         odds,
         "odds ratio",
         (low, high),
-        result.level,
+        found.level,
         found.accounts,
         verdict,
         reason,
