@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -23,7 +25,7 @@ def call_plan(result: Visits) -> Finding:
         return absent(result, "visits.call_plan", PRACTICES)
     plan = result.plan
     if plan is None:
-        return nothing("visits.call_plan", say("visits.plan_none"), PRACTICES)
+        return _no_plan(result, "visits.call_plan")
     accounts = plan.accounts
     values = {
         "today": accounts["today"].sum(),
@@ -51,6 +53,12 @@ def call_plan(result: Visits) -> Finding:
     )
 
 
+def _no_plan(result: Visits, name: str) -> Finding:
+    """No plan, and the gate of the effect that stands in its way."""
+    none = nothing(name, say("visits.plan_none"), PRACTICES)
+    return replace(none, reason=judge(*effect_gates(result))[1] or none.reason)
+
+
 def _plan_gates(result: Visits) -> tuple[Gate, ...]:
     plan = result.plan
     gates = effect_gates(result) if plan.basis != "judgement" else ()
@@ -68,7 +76,7 @@ def plan_flatness(result: Visits) -> Finding:
     if result.evidence is None:
         return absent(result, "visits.flatness", PRACTICES)
     if result.plan is None:
-        return nothing("visits.flatness", say("visits.plan_none"), PRACTICES)
+        return _no_plan(result, "visits.flatness")
     profit = result.plan.flatness.set_index("budget_share")["of_plan"]
     less, more = 1 - profit.loc[0.75], profit.loc[1.25] - 1
     verdict, reason = judge(*_plan_gates(result))
