@@ -78,7 +78,8 @@ def _months(sales: Sales, moment: int, season: Season, codes: np.ndarray) -> tup
     """(accounts, months) net revenue and seasonal expectation, the latest month first; NaN before the first order."""
     count = min(BASE_MONTHS + YEAR_DAYS // MONTH_DAYS, (moment - sales.first) // MONTH_DAYS)
     ends = moment - MONTH_DAYS * np.arange(max(count, 0))
-    spent = np.array([sales.revenue.total(end - MONTH_DAYS, end)[codes] for end in ends]).reshape(len(ends), -1).T
+    spent = np.array([sales.revenue.total(end - MONTH_DAYS, end)[codes] for end in ends])
+    spent = spent.reshape(len(ends), len(codes)).T
     factor = season.factor(ends - MONTH_DAYS, ends) if len(ends) else np.empty(0)
     first = sales.purchases.first()[codes]
     is_customer = first[:, None] <= ends - MONTH_DAYS
