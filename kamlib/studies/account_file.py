@@ -12,7 +12,7 @@ from kamlib.book.store import Book
 from kamlib.book.tables import contract
 from kamlib.errors import RequestError
 
-TABLES = ("visits", "contacts", "contracts", "cases", "surveys", "opportunities", "assignments", "events")
+TABLES = ("visits", "contacts", "contracts", "cases", "surveys", "opportunities", "assignments")
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,7 @@ class AccountFile:
         and category where the book has products.
     late : order lines with promised_on, delivered_on and days_late (counted to the day of the book where a line has
         not come); None where the book has no deliveries.
-    tables : frames of visits, contacts, contracts, cases, surveys, opportunities, assignments and events; a table
+    tables : frames of visits, contacts, contracts, cases, surveys, opportunities and assignments; a table
         that the book has not is not there. Contacts carry no personal field unless it was asked for.
     """
 
@@ -121,8 +121,3 @@ def _own(book: Book, name: str, account_id: str, with_personal: bool) -> pd.Data
     table = book.table(name, *kept)
     frame = book.collect(table.filter(table.account_id == account_id), list(spec.key))
     return frame.replace({None: np.nan}) if frame.empty else frame
-
-
-def is_recorded(frame: pd.DataFrame, column: str) -> bool:
-    """Whether any row has a value in the column."""
-    return bool(len(frame)) and bool(frame[column].notna().any())

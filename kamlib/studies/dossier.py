@@ -107,7 +107,7 @@ def measure(
     first, last = _span(book)
     since = months_before(end, MONTHS)
     rhythm = _rhythm(file.lines, as_of)
-    space = white_space(book, account_id, since, book.settings.value("white_space_share"))
+    space = white_space(book, account_id, file.card["industry"], since, book.settings.value("white_space_share"))
     segmentation = read_published(tables, "segmentation", account_id, book.as_of, book.scope, by="value")
     contacted = _contacted(file, rhythm["last_order"], since, book)
     return Dossier(

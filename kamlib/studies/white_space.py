@@ -34,19 +34,22 @@ class WhiteSpace:
     reason: str
 
 
-def white_space(book: Book, account_id: str, since: date, share: float) -> WhiteSpace:
+def white_space(book: Book, account_id: str, industry: str | None, since: date, share: float) -> WhiteSpace:
     """Compare what an account buys with the accounts of its industry nearest to it in revenue.
 
     Parameters
     ----------
+    industry : the account's; missing where it is not on record.
     since : first day of the window, which ends with the book's.
     share : a category that at least this share of them buys and the account does not is white space.
     """
-    if not book.has("products", "category"):
+    if "products" not in book.tables:
         return _nothing("no_category")
-    spent = _by_category(book, account_id, since)
-    if spent is None:
+    if pd.isna(industry):
         return _nothing("no_industry")
+    spent = _by_category(book, industry, since)
+    if spent.empty:
+        return _nothing("no_purchases" if book.has("products", "category") else "no_category")
     spent = spent.where(spent > 0, 0.0)
     totals = spent.sum(axis=1)
     if totals.get(account_id, 0) <= 0:
@@ -59,19 +62,16 @@ def white_space(book: Book, account_id: str, since: date, share: float) -> White
     return WhiteSpace(_compare(spent.loc[account_id], spent.loc[similar], share), len(similar), "")
 
 
-def _by_category(book: Book, account_id: str, since: date) -> pd.DataFrame | None:
-    """(accounts of the industry, categories) revenue in the window; None where the industry is not known."""
+def _by_category(book: Book, industry: str, since: date) -> pd.DataFrame:
+    """(accounts of the industry, categories) revenue in the window."""
     accounts = book.table("accounts", "account_id", "industry")
-    mine = accounts.filter(accounts.account_id == account_id)
-    peers = accounts.semi_join(mine, "industry")
+    peers = accounts.filter(accounts.industry == industry)
     lines = book.table("orders", "account_id", "order_date", "product_id", "revenue")
     lines = lines.filter(lines.order_date >= since).semi_join(peers, "account_id")
     products = book.table("products", "product_id", "category").filter(lambda t: t.category.notnull())
     joined = lines.inner_join(products, "product_id")
     sums = joined.group_by("account_id", "category").aggregate(revenue=exact(joined.revenue).sum().cast("float64"))
     frame = book.collect(sums, ["account_id", "category"])
-    if frame.empty and book.collect(mine)["industry"].isna().all():
-        return None
     return frame.pivot(index="account_id", columns="category", values="revenue").fillna(0.0)
 
 
