@@ -20,6 +20,7 @@ from kamlib.errors import RequestError
 from kamlib.studies.concentration import money
 
 CUTS = (0.80, 0.95)
+FIRM = 0.80  # a class that holds in fewer bootstrap samples than this is borderline
 LETTERS = np.array(["A", "B", "C"])
 _REACHED = 1e-9  # a share this close to a cut has reached it: the sum of shares is rounded
 

@@ -24,9 +24,9 @@ def cover(book: Book, accounts: pd.DataFrame, since: date) -> pd.DataFrame:
 
     Returns
     -------
-    manager_id, accounts (that bought), key_accounts, small_accounts (class C that bought), hours, key_hours_share,
-    small_hours_share (missing without hours), is_mixed (at least one key and one small account); the manager with
-    most key accounts first.
+    manager_id, manager (the name, where there is one), accounts (that bought), key_accounts, small_accounts (class C
+    that bought), hours, key_hours_share, small_hours_share (missing without hours), is_mixed (at least one key and
+    one small account); the manager with most key accounts first.
     """
     mine = accounts.dropna(subset="manager_id")
     is_small = (mine["abc"] == "C") & mine["has_bought"] & ~mine["is_key"]
@@ -36,6 +36,10 @@ def cover(book: Book, accounts: pd.DataFrame, since: date) -> pd.DataFrame:
     frame = counts.groupby(mine["manager_id"]).sum().astype(int)
     frame = frame.join(_hours(book, mine.assign(is_small=is_small), since))
     frame["is_mixed"] = (frame["key_accounts"] > 0) & (frame["small_accounts"] > 0)
+    if "managers" in book.tables:
+        frame["manager"] = book.frame("managers").set_index("manager_id")["name"].reindex(frame.index)
+    else:
+        frame["manager"] = frame.index
     order = ["key_accounts", "small_accounts"]
     return frame[frame["accounts"] > 0].sort_values(order, ascending=False, kind="stable").reset_index()
 

@@ -16,10 +16,12 @@ import pandas as pd
 from kamlib.book.features import exact
 from kamlib.book.periods import DAYS_PER_YEAR, months_before
 from kamlib.book.store import Book
+from kamlib.book.tables import contract
 
 LOOK_BACK_MONTHS = 36
 SURVEY_MONTHS = 24
 CHAIN_GAP_DAYS = 31
+TABLES = ("contracts", "ratings", "references", "events", "investments", "surveys")
 COUNTED = ("contract_years", "references_made", "trials", "invested", "new_products", "categories")
 RATED = {
     "reputation_score": ("reputation", "image", "信譽", "形象"),
@@ -55,16 +57,17 @@ def read_evidence(book: Book, windows: Sequence[tuple[date, date]], index: pd.In
     """
     products = _new_products(book, book.settings.value("new_product_days"))
     categories, centres = _categories(book, windows), _centralised(book, windows)
+    tables = {name: book.frame(name) if name in book.tables else None for name in TABLES}
     found = []
     for place, (_, day) in enumerate(windows):
-        then = book.at(day)
+        then = {name: _known_by(frame, name, day) for name, frame in tables.items()}
         columns = {
-            "contract_years": _contract_years(then, day),
-            **_ratings(then),
-            "references_made": _counted(then, "references", "referred_on", day),
-            "trials": _trials(then, day),
-            "invested": _invested(then, day),
-            **_surveys(then, day),
+            "contract_years": _contract_years(then["contracts"], day),
+            **_ratings(then["ratings"]),
+            "references_made": _references(then["references"], day),
+            "trials": _trials(then["events"], day),
+            "invested": _invested(then["investments"], day),
+            **_surveys(then["surveys"], day),
             "new_products": _adopted(products, day),
             "categories": categories[place],
             "centralised_share": centres[place],
@@ -82,10 +85,21 @@ def _placed(name: str, column: pd.Series | None, index: pd.Index) -> pd.Series:
     return column.reindex(index, fill_value=0.0) if name in COUNTED else column.reindex(index)
 
 
-def _contract_years(book: Book, day: date) -> pd.Series | None:
-    if "contracts" not in book.tables:
+def _known_by(frame: pd.DataFrame | None, name: str, day: date) -> pd.DataFrame | None:
+    """The rows that were there on an earlier day, by the contract's rule: the first of its dates that is known."""
+    if frame is None:
         return None
-    rows = book.frame("contracts").sort_values(["account_id", "starts_on", "ends_on"])
+    first, *others = contract(name).dated
+    when = frame[first]
+    for other in others:
+        when = when.fillna(frame[other])
+    return frame[when.isna() | (when <= pd.Timestamp(day))]
+
+
+def _contract_years(rows: pd.DataFrame | None, day: date) -> pd.Series | None:
+    if rows is None:
+        return None
+    rows = rows.sort_values(["account_id", "starts_on", "ends_on"])
     reached = rows.groupby("account_id")["ends_on"].cummax().groupby(rows["account_id"]).shift()
     is_new = reached.isna() | (rows["starts_on"] > reached + pd.Timedelta(days=CHAIN_GAP_DAYS))
     chains = rows.groupby(["account_id", is_new.cumsum().rename("chain")]).agg(
@@ -96,14 +110,14 @@ def _contract_years(book: Book, day: date) -> pd.Series | None:
     return years.groupby("account_id").max()
 
 
-def _ratings(book: Book) -> dict[str, pd.Series | None]:
-    if "ratings" not in book.tables:
+def _ratings(rows: pd.DataFrame | None) -> dict[str, pd.Series | None]:
+    if rows is None:
         return dict.fromkeys(RATED)
-    scores = latest_ratings(book.frame("ratings"))
+    scores = latest_ratings(rows)
     named = scores["criterion"].str.lower()
     found = {}
     for column, words in RATED.items():
-        mine = scores[named.apply(lambda name, words=words: any(word in name for word in words))]
+        mine = scores[named.str.contains("|".join(words), regex=True, na=False).astype(bool)]
         found[column] = mine.groupby("account_id")["score"].mean()
     return found
 
@@ -118,31 +132,26 @@ def _recent(frame: pd.DataFrame, column: str, day: date, months: int = LOOK_BACK
     return frame[frame[column] >= pd.Timestamp(months_before(day, months))]
 
 
-def _counted(book: Book, table: str, dated: str, day: date) -> pd.Series | None:
-    if table not in book.tables:
-        return None
-    return _recent(book.frame(table), dated, day).groupby("account_id").size()
+def _references(rows: pd.DataFrame | None, day: date) -> pd.Series | None:
+    return None if rows is None else _recent(rows, "referred_on", day).groupby("account_id").size()
 
 
-def _trials(book: Book, day: date) -> pd.Series | None:
-    if "events" not in book.tables:
+def _trials(rows: pd.DataFrame | None, day: date) -> pd.Series | None:
+    if rows is None:
         return None
-    rows = _recent(book.frame("events"), "event_date", day)
+    rows = _recent(rows, "event_date", day)
     attended = rows["has_attended"].fillna(False).astype(bool)
     return rows[(rows["kind"] == "trial") & attended].groupby("account_id").size()
 
 
-def _invested(book: Book, day: date) -> pd.Series | None:
-    if "investments" not in book.tables:
-        return None
-    return _recent(book.frame("investments"), "spent_on", day).groupby("account_id")["amount"].sum()
+def _invested(rows: pd.DataFrame | None, day: date) -> pd.Series | None:
+    return None if rows is None else _recent(rows, "spent_on", day).groupby("account_id")["amount"].sum()
 
 
-def _surveys(book: Book, day: date) -> dict[str, pd.Series | None]:
-    names = ("wallet_share", "wallet_change", "satisfaction", "surveyed_on")
-    if "surveys" not in book.tables:
-        return dict.fromkeys(names)
-    rows = _recent(book.frame("surveys"), "surveyed_on", day, SURVEY_MONTHS).sort_values(["surveyed_on", "survey_id"])
+def _surveys(rows: pd.DataFrame | None, day: date) -> dict[str, pd.Series | None]:
+    if rows is None:
+        return dict.fromkeys(("wallet_share", "wallet_change", "satisfaction", "surveyed_on"))
+    rows = _recent(rows, "surveyed_on", day, SURVEY_MONTHS).sort_values(["surveyed_on", "survey_id"])
     asked = rows.dropna(subset="wallet_share")
     shares = asked.groupby("account_id")["wallet_share"]
     change = asked["wallet_share"] - shares.shift()

@@ -8,10 +8,14 @@ From surveys, the last share of wallet within two years and its change since the
 
 The proxy sees only what an account buys from us, so it cannot tell a switcher: *loyal* is regular (an order in every
 quarter since its first) and either broad (at least as many categories as the median buyer, and two) or first in new
-products; *no loyalty* is neither regular nor first; the rest is *unclear*. An account without an order is not known.
+products (regular alone, where the book knows neither categories nor launches); *no loyalty* is neither regular nor
+first; the rest is *unclear*. An account that did not buy in the window is not known.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -66,9 +70,10 @@ def _by_proxy(accounts: pd.DataFrame) -> pd.DataFrame:
     is_broad = categories >= max(2.0, usual)
     is_early = (early >= 1).astype("boolean").where(early.notna())
     first = is_early.fillna(False).astype(bool)
+    is_telling = categories.notna().any() or early.notna().any()
     choices = [
         (~buys, UNKNOWN),
-        (is_regular & (is_broad | first), LOYAL),
+        (is_regular & (is_broad | first | (not is_telling)), LOYAL),
         (~is_regular & ~first, UNATTACHED),
     ]
     proxy = np.select([flag.to_numpy(dtype=bool) for flag, _ in choices], [name for _, name in choices], UNCLEAR)
@@ -102,3 +107,9 @@ def serialisation(accounts: pd.DataFrame) -> float:
         return np.nan
     first = buyers["is_early"].fillna(False).astype(bool)
     return float(((buyers["loyalty"] == LOYAL) | first | (buyers["abc"] == "A")).mean())
+
+
+def serialisations(days: Mapping[date, pd.DataFrame]) -> pd.DataFrame:
+    """:func:`serialisation` of the accounts on several closing days: closes_on and share, the oldest first."""
+    closes = pd.to_datetime(sorted(days)).astype("datetime64[s]")
+    return pd.DataFrame({"closes_on": closes, "share": [serialisation(days[day]) for day in sorted(days)]})

@@ -15,11 +15,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from kamlib.studies.classes import LETTERS, floor_values, letters
+from kamlib.book.periods import day
+from kamlib.studies.classes import FIRM, LETTERS, floor_values, letters
 from kamlib.studies.rfm import CutPoints, rfm
 
 REVISED, SPEND, RECENCY, THRESHOLD = "data revised", "spend", "recency", "threshold"
@@ -125,3 +128,53 @@ def regression_to_mean(before: pd.Series, after: pd.Series, cuts: Sequence[float
     frame = pd.DataFrame(rows, columns=["sorted_by", "abc", "accounts", "revenue_before", "revenue_after"])
     change = frame["revenue_after"] / frame["revenue_before"].where(frame["revenue_before"] > 0) - 1
     return frame.assign(change=change)
+
+
+def read_said(previous, basis: str, then: date) -> pd.DataFrame | None:
+    """What the last report said of each account, where there is one of that day and of the same kind of value.
+
+    Parameters
+    ----------
+    previous
+        The folder of the last report, or its accounts table.
+    basis
+        What value means today; a report in another kind of value is not comparable.
+    then
+        The closing day a period before; a report of another day is not comparable.
+
+    Returns
+    -------
+    By account: what its accounts table holds, with abc and kept_share; ``None`` where nothing comparable is there.
+    """
+    if isinstance(previous, (str, Path)):
+        path = Path(previous) / "tables" / "accounts.parquet"
+        if not str(previous) or not path.is_file():
+            return None
+        previous = pd.read_parquet(path)
+    said = previous.set_index("account_id") if "account_id" in previous else previous
+    if said.empty or not {"value", "class", "basis", "as_of", "borderline_share", "is_key"} <= set(said.columns):
+        return None
+    if said["basis"].iloc[0] != basis or day(said["as_of"].iloc[0]) != then:
+        return None
+    return said.assign(abc=said["class"], kept_share=1 - said["borderline_share"])
+
+
+def keep_record(accounts: pd.DataFrame, then: pd.DataFrame) -> pd.DataFrame:
+    """How many accounts that were called firm, and how many called borderline, kept their class.
+
+    Parameters
+    ----------
+    accounts
+        abc by account, now.
+    then
+        abc and kept_share by account, as they stood a period before.
+
+    Returns
+    -------
+    One row for firm and one for borderline: firmness, accounts, kept.
+    """
+    both = then[["abc", "kept_share"]].join(accounts["abc"].rename("now"), how="inner").dropna()
+    firmness = np.where(both["kept_share"] >= FIRM, "firm", "borderline")
+    rows = (both["abc"] == both["now"]).groupby(firmness).agg(["size", "sum"])
+    rows = rows.reindex(["firm", "borderline"], fill_value=0).rename_axis("firmness").reset_index()
+    return rows.rename(columns={"size": "accounts", "sum": "kept"})

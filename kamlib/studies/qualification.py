@@ -45,15 +45,17 @@ def qualify(accounts: pd.DataFrame, settings: Settings) -> pd.DataFrame:
 
     Returns
     -------
-    By account: ``test_…``, ``by_…`` and ``gate_…`` flags (missing where the book cannot tell), tests_met, tests_known,
-    criteria_met and gates_failed (codes joined by ", "), lacks (what it would need to qualify: class, tests,
-    criteria, gates), is_one_off (large by one order), qualifies, qualifies_but_official.
+    By account: ``test_…``, ``by_…`` and ``gate_…`` flags (missing where the book cannot tell), tests_met and
+    tests_known, contract_marks (0 to 1), criteria_met and gates_failed (codes joined by ", "), lacks (what it would
+    need to qualify: class, tests, criteria, gates), is_one_off (large by one order), qualifies,
+    qualifies_but_official.
     """
     flags = pd.concat(
         [_tests(accounts, settings), _criteria(accounts, settings), _gates(accounts, settings)], axis="columns"
     )
     tests, criteria = (flags[[p + n for n in names]] for p, names in (("test_", TESTS), ("by_", CRITERIA)))
     flags["tests_met"], flags["tests_known"] = tests.sum(axis=1).astype(int), tests.notna().sum(axis=1)
+    flags["contract_marks"] = _contract_marks(accounts["contract_years"], settings)
     flags["criteria_met"] = _joined(flags, "by_", CRITERIA, True)
     flags["gates_failed"] = _joined(flags, "gate_", GATES, False)
     asked = settings.value("key_account_tests") - (len(TESTS) - flags["tests_known"])
@@ -74,7 +76,11 @@ def qualify(accounts: pd.DataFrame, settings: Settings) -> pd.DataFrame:
 
 def _tests(accounts: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     total, revenue = accounts["value"].clip(lower=0).sum(), accounts["revenue"]
-    rate, book_rate = accounts["margin"] / revenue.where(revenue > 0), accounts["margin"].sum() / revenue.sum()
+    sold = revenue.sum()
+    rate, book_rate = (
+        accounts["margin"] / revenue.where(revenue > 0),
+        accounts["margin"].sum() / sold if sold else np.nan,
+    )
     share = accounts["value"] / total if total > 0 else accounts["value"] * np.nan
     return pd.DataFrame(
         {
@@ -102,7 +108,7 @@ def _criteria(accounts: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     floor = accounts.loc[is_large, "revenue"].min()
     return pd.DataFrame(
         {
-            "by_contract": continuous.fillna(steady) & is_large,
+            "by_contract": _flag(continuous.fillna(steady).fillna(False) & is_large, years.notna() | before.notna()),
             "by_strategic": accounts["is_strategic"].astype("boolean"),
             "by_reputation": _any(
                 _high(accounts["reputation_score"], high),
@@ -117,6 +123,12 @@ def _criteria(accounts: pd.DataFrame, settings: Settings) -> pd.DataFrame:
             ),
         }
     ).astype("boolean")
+
+
+def _contract_marks(years: pd.Series, settings: Settings) -> pd.Series:
+    """0 below the floor of continuous contract, then in proportion to full marks of 1."""
+    marks = (years / settings.value("contract_full_years")).clip(upper=1.0)
+    return marks.where((years >= settings.value("contract_floor_years")) | years.isna(), 0.0)
 
 
 def _gates(accounts: pd.DataFrame, settings: Settings) -> pd.DataFrame:

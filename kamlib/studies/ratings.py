@@ -67,9 +67,9 @@ def score(book: Book, places: int, draws: int = 1000, seed: int = 0) -> Scorecar
     draws, seed
         Weightings drawn evenly over all that add up to one (Dirichlet with every parameter 1).
     """
-    if not book.has("ratings"):
+    ratings = latest_ratings(book.frame("ratings")) if "ratings" in book.tables else pd.DataFrame()
+    if ratings.empty:
         return None
-    ratings = latest_ratings(book.frame("ratings"))
     counts = ratings["criterion"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
     criteria, left_out = tuple(counts.index[:MOST_CRITERIA]), tuple(counts.index[MOST_CRITERIA:])
     used = ratings[ratings["criterion"].isin(criteria)]

@@ -10,33 +10,41 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from kamlib.book.periods import Period, day
+from kamlib.book.periods import Period
 from kamlib.book.store import Book
-from kamlib.studies.classes import abc, check_cuts, keep_share, near_cut
+from kamlib.errors import ModelError
+from kamlib.studies.classes import FIRM, abc, check_cuts, keep_share, near_cut
 from kamlib.studies.concentration import Interval, concentration, intervals, lorenz
 from kamlib.studies.coverage import cover
 from kamlib.studies.evidence import read_evidence
 from kamlib.studies.groups import roll_up
 from kamlib.studies.ledger import Ledger, read_ledger
-from kamlib.studies.loyalty import agreement, loyalty, serialisation
-from kamlib.studies.migration import class_moves, crossing, regression_to_mean, segment_moves
+from kamlib.studies.loyalty import agreement, loyalty, serialisations
+from kamlib.studies.markets import Likeness, likeness, markets
+from kamlib.studies.migration import (
+    class_moves,
+    crossing,
+    keep_record,
+    read_said,
+    regression_to_mean,
+    segment_moves,
+)
 from kamlib.studies.portfolio import matrix
 from kamlib.studies.qualification import payback, qualify
-from kamlib.studies.rfm import SEGMENTS, cut_points, rfm
-from kamlib.studies.rulebook import managerial, segment_counts
 from kamlib.studies.ratings import Scorecard, score
+from kamlib.studies.rfm import SEGMENTS, CutPoints, cut_points, rfm
+from kamlib.studies.rulebook import managerial, segment_counts
 from kamlib.studies.selection import DECISIONS, decide
 from kamlib.studies.stages import STAGES, funnel, lifecycle, relationship
 from kamlib.studies.standing import Standing, stand
 from kamlib.studies.tail import Tail, long_tail
 from kamlib.studies.trend import quarters
-from kamlib.studies.vip import lines_since, vip
+from kamlib.studies.vip import eligible, limits, vip
 
 __all__ = ["Segmentation", "abc", "concentration", "managerial", "measure", "vip"]
 
 STEP_MONTHS = {"week": 1, "month": 1, "quarter": 3, "half": 6, "year": 12}
 QUARTERS = 8
-BORDERLINE = 0.80
 TREND_DRAWS, EARLIER_DRAWS = 100, 100
 EVIDENCE_TABLES = (
     "contracts",
@@ -56,16 +64,21 @@ class Segmentation:
 
     Attributes
     ----------
-    as_of, then, step_months
-        The closing day, the one a period before, and the months between them.
-    months, cuts, cap, level
-        Window in months, ABC cuts, most key accounts there may be, probability of all intervals.
-    basis, cost_known_share
-        What value means (margin or revenue), and the share of the window's revenue whose cost is known.
-    has_said
-        Whether a last report of the same day and basis was given; without one the earlier day is recomputed.
+    as_of, starts_on, then, step_months
+        The closing day, the first day of the window, the closing day a period before, and the months between the two.
+    months, cuts, cap, vip_limits, level, draws
+        Window in months, ABC cuts, most key accounts there may be, least single purchase and month of a VIP,
+        probability of all intervals, bootstrap samples.
+    value, basis, cost_known_share
+        What value was asked for (auto, margin, revenue), what it means, and the share of the window's revenue whose
+        cost is known.
+    points
+        The RFM cut points.
+    has_said, has_officials
+        Whether a last report of the same day and basis was given (without one the earlier day is recomputed), and
+        whether the book records which accounts are public offices.
     absent
-        Tables that would add evidence and of which nothing can be read.
+        Tables that would add evidence and that the book has not.
     accounts
         One row for each account: its standing, evidence, class (``abc``, ``kept_share``, ``is_borderline``,
         ``near_cut``), RFM, ``segment``, loyalty, tests, criteria and gates, ``stage``, moves (``previous``,
@@ -75,8 +88,9 @@ class Segmentation:
     lorenz, quarters, share_change, tail
         The Lorenz curve, eight quarters of concentration, the change of the top share, the long tail.
     classes, groups, rfm, segments, loyalties, stages, decisions
-        Accounts and revenue by ABC class; groups of owned accounts; by RFM segment, by the firm's own segment
-        (counts only; empty without rules), by loyalty and basis, by relationship stage, by decision.
+        Accounts and revenue by ABC class (of those that bought; any other account is class C); groups of owned
+        accounts; by RFM segment, by the firm's own segment (counts only; empty without rules), by loyalty and basis,
+        by relationship stage, by decision.
     proxy_agreement
         In what share of the accounts with both the loyalty proxy agrees with the survey, and of how many.
     serialisation
@@ -85,8 +99,13 @@ class Segmentation:
         The scorecard (``None`` without ratings), the portfolio matrix, investments against returns, VIP rows.
     lifecycle, funnel
         Accounts by recorded stage and by deeds; opportunities of the window.
+    record
+        How the classes said a period before held: firmness (firm, borderline), accounts, kept.
     crossing, rfm_crossing, regression
         Accounts by class before and now; by RFM segment before and now; regression to the mean.
+    markets, likeness
+        Accounts by industry (by region, where no industry is known); how much each looks like a key account
+        (``None`` with too few key accounts of known potential).
     coverage
         One row for each manager: key and small accounts, and hours on them.
     last_order, unplaced
@@ -94,15 +113,21 @@ class Segmentation:
     """
 
     as_of: date
+    starts_on: date
     then: date
     step_months: int
     months: int
     cuts: tuple[float, float]
     cap: int
+    vip_limits: tuple[float, float]
     level: float
+    draws: int
+    value: str
     basis: str
+    points: CutPoints
     cost_known_share: float
     has_said: bool
+    has_officials: bool
     absent: tuple[str, ...]
     accounts: pd.DataFrame
     concentration: Mapping[str, Interval]
@@ -125,10 +150,13 @@ class Segmentation:
     lifecycle: pd.DataFrame
     stages: pd.DataFrame
     funnel: pd.DataFrame
+    record: pd.DataFrame
     crossing: pd.DataFrame
     rfm_crossing: pd.DataFrame
     regression: pd.DataFrame
     decisions: pd.DataFrame
+    markets: pd.DataFrame
+    likeness: Likeness | None
     coverage: pd.DataFrame
     last_order: date | None
     unplaced: float
@@ -184,15 +212,14 @@ def measure(
     limit = int(book.settings.value("key_account_cap") if cap is None else cap)
     ledger = read_ledger(book, max(36, 2 * months, 3 * QUARTERS) + 2 * step)
     now, then, _ = standings = _standings(ledger, step, months, value)
-    said = _said(previous, now.basis, then.as_of)
+    said = read_said(previous, now.basis, then.as_of)
     days = _described(book, standings, cuts)
     days[1] = days[1].join(_firmness(then, cuts, min(draws, EARLIER_DRAWS), seed))
     accounts = days[0].join(_firmness(now, cuts, draws, seed))
     accounts = accounts.join(_moves(book, now, then, cuts, said)).join(_segment(book, now, rules))
     accounts = accounts.join(lifecycle(book, accounts).drop(columns="lifecycle"))
     accounts["stage"] = relationship(accounts, book.settings)
-    was_key = said["is_key"] if said is not None and "is_key" in said else None
-    accounts = accounts.join(decide(accounts, *days[1:], limit, was_key))
+    accounts = accounts.join(decide(accounts, *days[1:], limit, None if said is None else said["is_key"]))
     buyers = accounts[accounts["has_bought"]]
     card = score(book, limit, seed=seed)
     trend, change = quarters(ledger, QUARTERS, min(draws, TREND_DRAWS), level, seed)
@@ -200,16 +227,22 @@ def measure(
     before, by_rfm = accounts["revenue_before"].fillna(0.0), (accounts["rfm_previous"], accounts["rfm_segment"])
     return Segmentation(
         as_of=now.as_of,
+        starts_on=now.starts_on,
         then=then.as_of,
         step_months=step,
         months=months,
         cuts=cuts,
         cap=limit,
+        vip_limits=limits(book.settings),
         level=level,
+        draws=draws,
+        value=value,
         basis=now.basis,
+        points=cut_points(book.settings, now.buyers["revenue"], months),
         cost_known_share=now.cost_known_share,
         has_said=said is not None,
-        absent=tuple(name for name in EVIDENCE_TABLES if not book.has(name)),
+        has_officials=bool(now.accounts["is_official"].notna().any()),
+        absent=tuple(name for name in EVIDENCE_TABLES if name not in book.tables),
         accounts=accounts,
         concentration=intervals(buyers["revenue"], draws, level, seed),
         margin_concentration=_of_margin(buyers, draws, level, seed),
@@ -217,24 +250,27 @@ def measure(
         quarters=trend,
         share_change=change,
         tail=long_tail(buyers, level),
-        classes=_summary(accounts, "abc", ["A", "B", "C"]),
+        classes=_summary(buyers, "abc", ["A", "B", "C"]),
         groups=roll_up(accounts, cuts),
         rfm=_summary(accounts, "rfm_segment", list(SEGMENTS)),
         segments=segment_counts(accounts["segment"], own) if len(own) else pd.DataFrame(),
         loyalties=accounts.groupby(["loyalty", "loyalty_basis"]).size().rename("accounts").reset_index(),
         proxy_agreement=agreement(accounts),
-        serialisation=_serialisations(standings, days),
+        serialisation=serialisations({standing.as_of: day for standing, day in zip(standings, days, strict=True)}),
         card=card,
         matrix=matrix(accounts, card),
         payback=payback(accounts),
-        vip=_vips(book, ledger.closing(step), accounts),
+        vip=eligible(book, ledger.closing(step), accounts),
         lifecycle=_counts(accounts, ["lifecycle", "lifecycle_by_deeds"]),
         stages=_summary(accounts, "stage", list(STAGES)),
         funnel=funnel(book, now.starts_on),
+        record=keep_record(accounts, days[1] if said is None else said),
         crossing=crossing(accounts),
         rfm_crossing=pd.crosstab(*by_rfm).reindex(index=list(SEGMENTS), columns=list(SEGMENTS), fill_value=0),
         regression=regression_to_mean(before, accounts["revenue"], cuts),
         decisions=_summary(accounts[accounts["decision"] != ""], "decision", list(DECISIONS)),
+        markets=markets(accounts, "industry" if accounts["industry"].notna().any() else "region"),
+        likeness=_likeness(accounts, seed),
         coverage=cover(book, accounts, now.starts_on),
         last_order=_last_order(now),
         unplaced=ledger.unplaced,
@@ -266,13 +302,14 @@ def _described(book: Book, standings: list[Standing], cuts: tuple[float, float])
 
 def _firmness(now: Standing, cuts: tuple[float, float], draws: int, seed: int) -> pd.DataFrame:
     kept = keep_share(now.by_month, cuts, draws, seed)
-    return pd.DataFrame({"kept_share": kept, "is_borderline": kept < BORDERLINE}, index=now.accounts.index)
+    return pd.DataFrame({"kept_share": kept, "is_borderline": kept < FIRM}, index=now.accounts.index)
 
 
 def _moves(book: Book, now: Standing, then: Standing, cuts: tuple[float, float], said) -> pd.DataFrame:
     """RFM of each account, and its class and segment before with the cause of each change."""
     old, new = (cut_points(book.settings, s.buyers["revenue"], s.months) for s in (then, now))
     by_class = class_moves(then.accounts["value"], now.accounts["value"], cuts, said).drop(columns="abc")
+    by_class["value_before"] = then.accounts["value"].reindex(by_class.index)
     return rfm(now.accounts, new).join(by_class).join(segment_moves(then.accounts, now.accounts, old, new))
 
 
@@ -286,39 +323,17 @@ def _segment(book: Book, now: Standing, rules) -> pd.DataFrame:
     return managerial(*(accounts[name] for name in columns), own).to_frame("segment")
 
 
-def _said(previous, basis: str, then: date) -> pd.DataFrame | None:
-    """What the last report said of each account, where there is one of that day and of the same kind of value."""
-    if isinstance(previous, (str, Path)):
-        path = Path(previous) / "tables" / "accounts.parquet"
-        if not str(previous) or not path.is_file():
-            return None
-        previous = pd.read_parquet(path)
-    said = previous.set_index("account_id") if "account_id" in previous else previous
-    if said.empty or not {"value", "class", "basis", "as_of"} <= set(said.columns):
-        return None
-    is_same = said["basis"].iloc[0] == basis and day(said["as_of"].iloc[0]) == then
-    return said.rename(columns={"class": "abc"}) if is_same else None
-
-
 def _of_margin(buyers: pd.DataFrame, draws: int, level: float, seed: int) -> dict[str, Interval]:
     if buyers["margin"].isna().any() or buyers.empty:
         return {}
     return intervals(buyers["margin"], draws, level, seed)
 
 
-def _serialisations(standings: list[Standing], days: list[pd.DataFrame]) -> pd.DataFrame:
-    closes = pd.to_datetime([standing.as_of for standing in reversed(standings)])
-    shares = [serialisation(accounts) for accounts in reversed(days)]
-    return pd.DataFrame({"closes_on": closes.astype("datetime64[s]"), "share": shares})
-
-
-def _vips(book: Book, since: date, accounts: pd.DataFrame) -> pd.DataFrame:
-    """The accounts that meet the VIP rule by what they bought after a day, officials marked."""
-    limits = (book.settings.value("vip_single_purchase"), book.settings.value("vip_month_purchase"))
-    lines = lines_since(book, since + pd.Timedelta(days=1))
-    found = vip(lines[lines["account_id"].isin(accounts.index)], *limits)
-    named = accounts[["name", "is_official"]].reindex(found["account_id"])
-    return found.assign(name=named["name"].to_numpy(), is_official=named["is_official"].to_numpy(dtype=bool))
+def _likeness(accounts: pd.DataFrame, seed: int) -> Likeness | None:
+    try:
+        return likeness(accounts, seed)
+    except ModelError:
+        return None
 
 
 def _summary(accounts: pd.DataFrame, by: str, named: list[str]) -> pd.DataFrame:

@@ -18,6 +18,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from kamlib.studies.classes import FIRM
+
 PROMOTE, DEMOTE, REVIEW, KEEP, NONE = "promote", "demote", "review", "keep", ""
 DECISIONS = (PROMOTE, DEMOTE, REVIEW, KEEP)
 REASONS = (
@@ -34,7 +36,6 @@ REASONS = (
     "no_evidence",
     "over_cap",
 )
-FIRM = 0.80
 
 
 def meets(accounts: pd.DataFrame, cap: int) -> pd.Series:

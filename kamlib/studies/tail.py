@@ -28,7 +28,7 @@ class Tail:
         What the same accounts, and the top ones, bought in the window before.
     thinning
         One row for each share of tail accounts lost at random: lost_share, revenue_lost, its ends, share_of_revenue,
-        and how many of the largest accounts bring as much.
+        and how many of the largest accounts it takes to bring as much (as_many_largest).
     largest
         One row for each number of largest accounts lost: accounts, revenue_lost, share_of_revenue.
     """
@@ -82,7 +82,7 @@ def _thinning(tail: np.ndarray, descending: np.ndarray, level: float) -> pd.Data
     frame = pd.DataFrame({"lost_share": lost, "revenue_lost": mean})
     frame["revenue_lost_lower"], frame["revenue_lost_upper"] = np.clip(mean - half, 0, None), mean + half
     frame["share_of_revenue"] = mean / total if total > 0 else np.nan
-    frame["as_many_largest"] = np.searchsorted(np.cumsum(descending), mean) if total > 0 else 0
+    frame["as_many_largest"] = np.searchsorted(np.cumsum(descending), mean) + 1 if total > 0 else 0
     return frame
 
 

@@ -46,7 +46,7 @@ def quarters(ledger: Ledger, count: int, draws: int, level: float, seed: int) ->
 def _by_quarter(ledger: Ledger, count: int) -> np.ndarray:
     """(accounts, quarters) revenue, missing where an account bought nothing; from the first quarter with an order."""
     months = ledger.revenue[:, 1:][:, -MONTHS_A_QUARTER * count :]
-    shaped = months.reshape(len(months), -1, MONTHS_A_QUARTER)
+    shaped = months.reshape(len(months), count, MONTHS_A_QUARTER)
     amounts = np.where((shaped != 0).any(axis=2), shaped.sum(axis=2), np.nan)
     filled = np.flatnonzero(np.isfinite(amounts).any(axis=0))
     return amounts[:, filled[0] :] if len(filled) else amounts[:, :0]

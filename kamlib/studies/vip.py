@@ -12,12 +12,13 @@ The rule as the domain text states it: a single purchase of mid or high grade go
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
 
 from kamlib.book.features import exact
+from kamlib.book.settings import Settings
 from kamlib.book.store import Book
 from kamlib.errors import RequestError
 
@@ -127,3 +128,26 @@ def lines_since(book: Book, since: date) -> pd.DataFrame:
         lines = lines.left_join(book.table("products", "product_id", "tier"), "product_id")
         keys.append("tier")
     return book.collect(lines.group_by(keys).aggregate(revenue=exact(lines.revenue).sum().cast("float64")), keys)
+
+
+def limits(settings: Settings) -> tuple[float, float]:
+    """The least single purchase and the least month that a book declares, in money."""
+    return settings.value("vip_single_purchase"), settings.value("vip_month_purchase")
+
+
+def eligible(book: Book, after: date, accounts: pd.DataFrame) -> pd.DataFrame:
+    """Who meets the rule by what it bought after a day, with name and the flag of public offices.
+
+    Parameters
+    ----------
+    book
+        The book; the limits are those it declares.
+    after
+        The last day that does not count any more.
+    accounts
+        name and is_official by account; lines of any other account are left out.
+    """
+    lines = lines_since(book, after + timedelta(days=1))
+    found = vip(lines[lines["account_id"].isin(accounts.index)], *limits(book.settings))
+    named = accounts[["name", "is_official"]].reindex(found["account_id"])
+    return found.assign(name=named["name"].to_numpy(), is_official=named["is_official"].to_numpy(dtype=bool))

@@ -18,7 +18,15 @@ from kamlib.reports.figures.churn import (
 from kamlib.reports.figures.dossier import (
     draw_account_months,
 )
-from kamlib.reports.figures.segmentation import draw_concentration, draw_crossing, draw_quarters
+from kamlib.reports.figures.segmentation import (
+    draw_concentration,
+    draw_crossing,
+    draw_mixed_books,
+    draw_portfolio,
+    draw_quarters,
+    draw_regression,
+    draw_selected_share,
+)
 from kamlib.reports.figures.style import use_style
 from kamlib.reports.figures.visits import (
     draw_carry_over,
@@ -44,13 +52,17 @@ __all__ = [
     "draw_leads",
     "draw_level_effects",
     "draw_methods",
+    "draw_mixed_books",
     "draw_moves",
+    "draw_portfolio",
     "draw_quarters",
     "draw_reached",
+    "draw_regression",
     "draw_renewals",
     "draw_response_curves",
     "draw_risk",
     "draw_season",
+    "draw_selected_share",
     "draw_visit_flatness",
     "draw_visit_moves",
     "use_style",

@@ -1,13 +1,18 @@
-"""Pictures of the segmentation study: concentration, its trend, classes, and moves between them."""
+"""Pictures of the segmentation study: concentration, moves, the portfolio, and how far the weights decide."""
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from kamlib.reports.figures.style import ACCENT, GREY, INK, SOFT, WARM, axes, footnote
+from kamlib.studies.portfolio import MIDDLE_SCORE, MIDDLE_STRENGTH
 from kamlib.studies.segmentation import Segmentation
+
+MOST_ROWS = 15
+LONGEST_NAME = 30
 
 
 def draw_concentration(result: Segmentation) -> Axes:
@@ -23,28 +28,25 @@ def draw_concentration(result: Segmentation) -> Axes:
         drawn.errorbar(0.2, top.value, yerr=spread, fmt="o", color=WARM, capsize=4)
         drawn.annotate(f"{top.value:.0%}", (0.2, top.value), (10, -14), textcoords="offset points", color=INK)
     drawn.set(xlim=(0, 1), ylim=(0, 1.02))
-    drawn.xaxis.set_major_formatter(PercentFormatter(1))
-    drawn.yaxis.set_major_formatter(PercentFormatter(1))
+    _percent(drawn, "both")
     n = len(curve) - 1
-    footnote(
-        drawn, f"n = {n:,} accounts that bought; bar: {top.level:.0%} bootstrap interval; grey: all accounts equal"
-    )
+    footnote(drawn, f"n = {n:,} accounts that bought; bar: {top.level:.0%} bootstrap interval; grey: all equal")
     return drawn
 
 
 def draw_quarters(result: Segmentation) -> Axes:
     """The share of the top fifth quarter by quarter, with its interval."""
     frame = result.quarters
-    drawn = axes("Is the business getting more concentrated?", "quarter closing on", "revenue share of the top 20 %")
+    drawn = axes("Is the business leaning on fewer accounts?", "quarter closing in", "revenue share of the top 20%")
+    places = range(len(frame))
     if len(frame):
-        drawn.fill_between(
-            frame["closes_on"], frame["top20_share_lower"], frame["top20_share_upper"], color=ACCENT, alpha=0.18
-        )
-        drawn.plot(frame["closes_on"], frame["top20_share"], marker="o", color=ACCENT)
-        drawn.set_xticks(frame["closes_on"], [f"{day:%b %Y}" for day in frame["closes_on"]], rotation=30)
-    drawn.yaxis.set_major_formatter(PercentFormatter(1))
-    buyers = ", ".join(f"{n:,}" for n in frame["accounts"]) or "0"
-    footnote(drawn, f"n = {buyers} accounts that bought in each quarter; band: {result.level:.0%} bootstrap interval")
+        ends = frame["top20_share_lower"], frame["top20_share_upper"]
+        drawn.fill_between(places, *ends, color=ACCENT, alpha=0.18)
+        drawn.plot(places, frame["top20_share"], marker="o", color=ACCENT)
+    drawn.set_xticks(places, [f"{day:%b %Y}" for day in frame["closes_on"]], rotation=30, ha="right")
+    _percent(drawn, "y")
+    buyers = f"{frame['accounts'].min():,} to {frame['accounts'].max():,}" if len(frame) else "0"
+    footnote(drawn, f"n = {buyers} accounts that bought in a quarter; band: {result.level:.0%} bootstrap interval")
     return drawn
 
 
@@ -53,12 +55,102 @@ def draw_crossing(result: Segmentation) -> Axes:
     counts = result.crossing
     drawn = axes("Who changed class", "class now", "class before", height=3.0)
     shares = counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
-    drawn.imshow(shares, cmap="BuGn", vmin=0, vmax=1.3, aspect="auto")
+    drawn.imshow(shares, cmap="BuGn", vmin=0, vmax=1.4, aspect="auto")
     for row, was in enumerate(counts.index):
         for column, now in enumerate(counts.columns):
             drawn.text(column, row, f"{counts.loc[was, now]:,}", ha="center", va="center", color=INK)
     drawn.set_xticks(range(len(counts.columns)), counts.columns)
     drawn.set_yticks(range(len(counts.index)), counts.index)
     drawn.grid(visible=False)
-    footnote(drawn, f"n = {int(counts.to_numpy().sum()):,} accounts; shade: share of the class before")
+    total = int(counts.to_numpy().sum())
+    footnote(drawn, f"n = {total:,} accounts, class before as of {result.then}; shade: share of the class before")
     return drawn
+
+
+def draw_regression(result: Segmentation) -> Axes:
+    """Change of revenue by class, the classes taken once from the earlier window and once from the later one."""
+    rows = result.regression.dropna(subset="change")
+    drawn = axes("Large accounts fall back of their own accord", "change of revenue, window to window", height=2.8)
+    named = {"before": "classes of the earlier window", "after": "classes of the later window"}
+    rows = rows[rows["abc"] != "C"].iloc[::-1]
+    labels = [f"{letter}, {named[by]}" for by, letter in zip(rows["sorted_by"], rows["abc"], strict=True)]
+    colours = [ACCENT if by == "before" else WARM for by in rows["sorted_by"]]
+    bars = drawn.barh(range(len(rows)), rows["change"], color=colours)
+    drawn.bar_label(bars, [f"{change:+.0%}" for change in rows["change"]], padding=3, fontsize=8, color=SOFT)
+    drawn.set_yticks(range(len(rows)), labels)
+    drawn.axvline(0, color=SOFT, linewidth=1)
+    drawn.margins(x=0.15)
+    drawn.grid(axis="y", visible=False)
+    _percent(drawn, "x")
+    n = ", ".join(f"{count:,}" for count in rows["accounts"].iloc[::-1]) or "0"
+    footnote(drawn, f"n = {n} accounts, from the top; class C is left out, since new accounts dwarf its change")
+    return drawn
+
+
+def draw_portfolio(result: Segmentation) -> Axes:
+    """Attractive to us against strong in their eyes; the colour is the margin rate."""
+    rows = result.matrix
+    drawn = axes("Where we should be stronger", "our strength in their eyes, 0 to 1", "attractiveness, 1 to 5", 4.6)
+    drawn.axvline(MIDDLE_STRENGTH, color=GREY, linewidth=1)
+    drawn.axhline(MIDDLE_SCORE, color=GREY, linewidth=1)
+    corners = {"invest": (0.02, 4.9), "defend": (0.98, 4.9), "economise": (0.02, 1.1), "maintain": (0.98, 1.1)}
+    for name, (x, y) in corners.items():
+        drawn.text(x, y, name, color=SOFT, ha="left" if x < 0.5 else "right", va="top" if y > 3 else "bottom")
+    if len(rows):
+        known = rows["margin_rate"].fillna(rows["margin_rate"].median()).fillna(0.0)
+        dots = drawn.scatter(
+            rows["strength"], rows["attractiveness"], c=known, cmap="viridis", edgecolor="white", zorder=3
+        )
+        drawn.figure.colorbar(dots, ax=drawn, label="margin rate", format=PercentFormatter(1, decimals=0))
+    drawn.set(xlim=(0, 1), ylim=(1, 5))
+    footnote(drawn, f"n = {len(rows):,} accounts with a rating or potential and an answer about us")
+    return drawn
+
+
+def draw_selected_share(result: Segmentation) -> Axes:
+    """In what share of random weightings each of the best rated accounts is selected."""
+    card = result.card
+    share = card.selected_share if card is not None else pd.Series(dtype=float)
+    best = card.overall.nlargest(MOST_ROWS).index if card is not None else share.index
+    shown = share.reindex(best).iloc[::-1]
+    height = 1.2 + 0.26 * max(len(shown), 1)
+    drawn = axes("Would other weights choose the same accounts?", "share of random weightings", height=height)
+    drawn.barh(range(len(shown)), shown, color=[ACCENT if held >= 0.9 else GREY for held in shown])
+    drawn.set_yticks(range(len(shown)), _names(result.accounts, shown.index))
+    drawn.axvline(0.9, color=SOFT, linewidth=1, linestyle="--")
+    drawn.set(xlim=(0, 1))
+    drawn.grid(axis="y", visible=False)
+    _percent(drawn, "x")
+    rated, places = (len(share), card.places) if card is not None else (0, 0)
+    footnote(drawn, f"n = {rated:,} rated accounts, {places:,} places; coloured: selected in nine of ten weightings")
+    return drawn
+
+
+def draw_mixed_books(result: Segmentation) -> Axes:
+    """Key accounts and small ones in each manager's book."""
+    rows = result.coverage.head(MOST_ROWS).iloc[::-1]
+    height = 1.2 + 0.26 * max(len(rows), 1)
+    drawn = axes("Who looks after key accounts and small ones at once", "accounts", height=height)
+    places = range(len(rows))
+    drawn.barh(places, rows["key_accounts"], color=ACCENT, label="key accounts")
+    drawn.barh(places, rows["small_accounts"], left=rows["key_accounts"], color=GREY, label="small accounts (class C)")
+    drawn.set_yticks(places, [_short(name) for name in rows["manager"].fillna(rows["manager_id"]).astype(str)])
+    drawn.grid(axis="y", visible=False)
+    drawn.legend(loc="lower right", frameon=False)
+    footnote(drawn, f"n = {len(result.coverage):,} managers, {len(rows):,} shown")
+    return drawn
+
+
+def _percent(drawn: Axes, which: str) -> None:
+    for axis in (drawn.xaxis,) * (which != "y") + (drawn.yaxis,) * (which != "x"):
+        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+
+
+def _names(accounts: pd.DataFrame, index: pd.Index) -> list[str]:
+    """Names short enough for an axis; the account's number where it has none."""
+    names = accounts["name"].reindex(index).fillna(pd.Series(index, index=index)).astype(str)
+    return [_short(name) for name in names]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"

@@ -1,0 +1,270 @@
+"""The tables the segmentation report shows: codes become whole sentences, and every account has its evidence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from kamlib.book.settings import Settings
+from kamlib.reports.sentences import say
+from kamlib.studies.rfm import RULE_BOOK
+from kamlib.studies.segmentation import Segmentation
+
+CHANGE_COLUMNS = ["account_id", "name", "decision", "reason", "class", "value", "evidence"]
+MOVE_COLUMNS = ["account_id", "name", "previous_class", "class", "cause", "value_before", "value", "borderline_share"]
+KEY_COLUMNS = ["account_id", "name", "stage", "loyalty", "value", "revenue", "recency_days", "decision"]
+LARGE_COLUMNS = ["account_id", "name", "tests_met", "lacks", "evidence", "value"]
+SCORE_COLUMNS = ["account_id", "name", "overall", "raters", "selected_share"]
+VIP_COLUMNS = ["account_id", "name", "rule", "order_date", "order_amount", "month_amount", "is_official"]
+_FIRST = [
+    "account_id",
+    "name",
+    "manager_id",
+    "class",
+    "previous_class",
+    "cause",
+    "borderline_share",
+    "is_borderline",
+    "rfm",
+    "rfm_segment",
+    "rfm_previous",
+    "rfm_cause",
+    "segment",
+    "loyalty",
+    "loyalty_basis",
+    "tests_met",
+    "tests_known",
+    "criteria_met",
+    "contract_marks",
+    "gates_failed",
+    "lacks",
+    "evidence",
+    "stage",
+    "lifecycle",
+    "was_key",
+    "is_key",
+    "decision",
+    "reason",
+    "reason_code",
+    "value",
+    "value_before",
+    "revenue",
+    "margin",
+    "revenue_before",
+    "recency_days",
+    "active_months",
+    "largest_order_share",
+    "is_one_off",
+    "is_official",
+    "has_conflict",
+    "vip_rule",
+    "selected_share",
+    "quadrant",
+    "basis",
+    "as_of",
+]
+
+
+def segmentation_accounts(result: Segmentation) -> pd.DataFrame:
+    """One row for each account: class, RFM, segment, loyalty, evidence, stage, decision and reason; largest first."""
+    frame = result.accounts.copy()
+    frame["class"], frame["previous_class"] = frame["abc"], frame["previous"]
+    frame["borderline_share"] = 1 - frame["kept_share"]
+    scores = [frame[f"{name}_score"].astype("string") for name in ("recency", "frequency", "money")]
+    frame["rfm"] = scores[0] + "-" + scores[1] + "-" + scores[2]
+    frame["reason_code"] = frame["reason"]
+    frame["reason"] = _reasons(frame, result.cap)
+    frame["evidence"] = _evidence(frame)
+    frame["vip_rule"] = result.vip.set_index("account_id")["rule"].reindex(frame.index)
+    frame["selected_share"] = np.nan if result.card is None else result.card.selected_share.reindex(frame.index)
+    frame["quadrant"] = result.matrix["quadrant"].reindex(frame.index)
+    frame["basis"], frame["as_of"] = result.basis, pd.Timestamp(result.as_of)
+    ordered = frame.sort_values("value", ascending=False, kind="stable").rename_axis("account_id").reset_index()
+    return ordered[_FIRST]
+
+
+def _reasons(frame: pd.DataFrame, cap: int) -> pd.Series:
+    """Why each account is decided on as it is, and where it fails the rule, what it lacks: whole sentences."""
+    rows = frame[frame["reason"] != ""]
+    texts = [say(f"segmentation.reason_{code}") for code in rows["reason"]]
+    for place, (code, lacks) in enumerate(zip(rows["reason"], rows["lacks"], strict=True)):
+        if code in ("failed_once", "failed_twice"):
+            codes = lacks.split(", ") if lacks else ["places"]
+            texts[place] = " ".join([texts[place], *(say(f"segmentation.lacks_{what}", cap=cap) for what in codes)])
+    return pd.Series(texts, index=rows.index, dtype="object").reindex(frame.index).fillna("")
+
+
+def _evidence(frame: pd.DataFrame) -> pd.Series:
+    """Whole sentences on the criteria each account meets and the gates it fails."""
+    wanted = frame[(frame["criteria_met"] != "") | (frame["gates_failed"] != "")]
+    texts = [" ".join(_sentences(row)) for row in wanted.to_dict("records")]
+    return pd.Series(texts, index=wanted.index, dtype="object").reindex(frame.index).fillna("")
+
+
+def _sentences(row: dict) -> list[str]:
+    told = []
+    for code in filter(None, row["criteria_met"].split(", ")):
+        told += _CRITERIA[code](row)
+    for code in filter(None, row["gates_failed"].split(", ")):
+        told += _GATES[code](row)
+    return told
+
+
+def _contract(row: dict) -> list[str]:
+    if pd.isna(row["contract_years"]):
+        return [say("segmentation.evidence_contract_orders")]
+    return [say("segmentation.evidence_contract", years=row["contract_years"])]
+
+
+def _rated(row: dict, what: str, least: float = 4.0) -> list[str]:
+    score = row[f"{what}_score"]
+    return [say(f"segmentation.evidence_{what}_rated", score=score)] if score >= least else []
+
+
+def _reputation(row: dict) -> list[str]:
+    made = row["references_made"]
+    referred = [say("segmentation.evidence_reputation_referred", n=made)] if made >= 1 else []
+    return _rated(row, "reputation") + referred
+
+
+def _innovation(row: dict) -> list[str]:
+    taken = row["new_products"]
+    new = [say("segmentation.evidence_innovation_new", n=taken)] if taken >= 1 else []
+    return _rated(row, "innovation") + new
+
+
+def _market(row: dict) -> list[str]:
+    told, before = _rated(row, "market"), row["revenue_before"]
+    if before > 0 and row["revenue"] > before:
+        told.append(say("segmentation.evidence_market_grown", growth=row["revenue"] / before - 1))
+    if row["annual_potential"] > row["revenue"]:
+        told.append(say("segmentation.evidence_market_potential", potential=row["annual_potential"]))
+    return told
+
+
+def _recurring(row: dict) -> list[str]:
+    if row["largest_order_share"] > 0.5:
+        return [say("segmentation.evidence_gate_one_order", share=row["largest_order_share"])]
+    return [say("segmentation.evidence_gate_seldom", n=row["months_active"])]
+
+
+_CRITERIA = {
+    "contract": _contract,
+    "strategic": lambda row: [say("segmentation.evidence_strategic")],
+    "reputation": _reputation,
+    "innovation": _innovation,
+    "market": _market,
+}
+_GATES = {
+    "fit": lambda row: [say("segmentation.evidence_gate_fit", score=row["fit_score"])],
+    "centralised": lambda row: [say("segmentation.evidence_gate_centralised", share=row["centralised_share"])],
+    "recurring": _recurring,
+}
+
+
+def segmentation_changes(accounts: pd.DataFrame) -> pd.DataFrame:
+    """The accounts to promote, demote or review, in that order; of each list the largest first.
+
+    Parameters
+    ----------
+    accounts
+        What :func:`segmentation_accounts` returned.
+    """
+    order = {"promote": 0, "demote": 1, "review": 2}
+    rows = accounts[accounts["decision"].isin(order)]
+    return rows.sort_values("decision", key=lambda column: column.map(order), kind="stable", ignore_index=True)
+
+
+def segmentation_keys(accounts: pd.DataFrame) -> pd.DataFrame:
+    """The key accounts once the decisions are carried out, the largest first."""
+    return accounts[accounts["is_key"]].reset_index(drop=True)
+
+
+def segmentation_moves(accounts: pd.DataFrame) -> pd.DataFrame:
+    """The accounts that changed class, the largest change of value first."""
+    rows = accounts[accounts["cause"] != ""]
+    size = (rows["value"] - rows["value_before"]).abs()
+    return rows.loc[size.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)
+
+
+def segmentation_large(accounts: pd.DataFrame) -> pd.DataFrame:
+    """The accounts large enough to be key accounts, with what they meet and lack, the largest first."""
+    return accounts[~accounts["lacks"].str.contains("class")].reset_index(drop=True)
+
+
+def segmentation_concentration(result: Segmentation) -> pd.DataFrame:
+    """Gini, Herfindahl and top-20 % share of revenue, and of margin where it is known, with their intervals."""
+    measured = {"revenue": result.concentration, "margin": result.margin_concentration}
+    rows = [
+        (of, say(f"segmentation.figure_{name}"), *(round(x, 3) for x in (found.value, found.lower, found.upper)))
+        for of, figures in measured.items()
+        for name, found in figures.items()
+    ]
+    return pd.DataFrame(rows, columns=["of", "figure", "figure_value", "figure_lower", "figure_upper"])
+
+
+def segmentation_own(result: Segmentation) -> pd.DataFrame:
+    """Accounts in each of the firm's own segments; in each RFM segment where it declares none."""
+    if len(result.segments):
+        return result.segments
+    return result.rfm[["rfm_segment", "accounts"]].rename(columns={"rfm_segment": "segment"})
+
+
+def segmentation_lookalikes(result: Segmentation, rows: int = 15) -> pd.DataFrame:
+    """The accounts most like a key account among those that buy little of what they could, the likest first."""
+    columns = ["account_id", "name", "likeness", "annual_potential", "revenue", "industry", "region", "lifecycle"]
+    if result.likeness is None:
+        return pd.DataFrame(columns=columns)
+    frame = result.accounts.join(result.likeness.scores, how="inner")
+    free = frame[~frame["is_key"] & ~frame["is_official"] & (frame["abc"] != "A")]
+    return free.nlargest(rows, "likeness").rename_axis("account_id").reset_index()[columns]
+
+
+def segmentation_vips(result: Segmentation) -> pd.DataFrame:
+    """The accounts that may apply to be VIPs, with the purchase that speaks for them, the largest first."""
+    rows = result.vip.sort_values("month_amount", ascending=False, kind="stable")
+    columns = ["account_id", "name", "rule", "order_id", "order_date", "order_amount", "month", "month_amount"]
+    return rows[[*columns, "is_official", "ungraded"]].reset_index(drop=True)
+
+
+def segmentation_payback(result: Segmentation) -> pd.DataFrame:
+    """What was spent on each account against what it brought, the largest spending first."""
+    rows = result.payback.join(result.accounts["name"]).rename_axis("account_id").reset_index()
+    columns = ["account_id", "name", "invested", "revenue_recent", "margin_recent", "cost_ratio", "has_paid_back"]
+    return rows[columns]
+
+
+def segmentation_scores(result: Segmentation) -> pd.DataFrame:
+    """Mean rating of each rated account by criterion, how many rated it, and how often it is selected; best first."""
+    card = result.card
+    if card is None:
+        return pd.DataFrame(columns=["account_id", "name", "overall", "raters", "selected_share"])
+    rows = card.scores.assign(overall=card.overall, raters=card.raters, selected_share=card.selected_share)
+    rows = rows.join(result.accounts["name"]).sort_values("overall", ascending=False, kind="stable")
+    first = ["account_id", "name", "overall", "raters", "selected_share"]
+    return rows.rename_axis(index="account_id", columns=None).reset_index()[[*first, *card.criteria]]
+
+
+def segmentation_rules(result: Segmentation) -> pd.DataFrame:
+    """The RFM rule book from the best segment to the worst, each least score with the number it stands for."""
+    points = result.points
+    rows = [
+        (
+            step.segment,
+            points.recency_days[5 - step.recency] if step.recency > 1 else np.nan,
+            points.active_months[step.frequency - 2] if step.frequency > 1 else 0.0,
+            points.money[step.money - 2] if step.money > 1 else 0.0,
+        )
+        for step in RULE_BOOK
+    ]
+    return pd.DataFrame(rows, columns=["rfm_segment", "days_at_most", "months_at_least", "revenue_at_least"])
+
+
+def segmentation_thresholds(settings: Settings) -> pd.DataFrame:
+    """Every declared number this report goes by, with its reason and the practice it serves."""
+    rows = [
+        (name, ", ".join(f"{v:g}" for v in np.atleast_1d(t.value)), t.unit, t.reason, t.practice)
+        for name, t in settings.thresholds.items()
+        if t.practice and (t.practice <= "K025" or t.practice in ("K033", "K034"))
+    ]
+    return pd.DataFrame(rows, columns=["threshold", "declared", "unit", "why", "practice"])
