@@ -86,7 +86,8 @@ def _winner(result, **columns):
 
 
 def _driver(result, name, odds, low, high, events=60):
-    row = pd.DataFrame({"odds_ratio": odds, "low": low, "high": high}, index=pd.Index([name], name="driver"))
+    columns = {"odds_ratio": odds, "low": low, "high": high, "exposed": 0.2, "events": 9}
+    row = pd.DataFrame(columns, index=pd.Index([name], name="driver"))
     return replace(result, drivers=replace(result.drivers, odds=row, events=events))
 
 
