@@ -88,6 +88,7 @@ def main() -> None:
         pooled=("pooled", "mean"),
     )
     print(table.round(3).to_string())
+    print("wanted: coverage 0.87–0.93 with none and level; refusals >= 0.80 with trend, <= 0.10 with none and level")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,78 @@
+"""The examples of schedules are commands that `kam` takes and files that their programs can read."""
+
+import ast
+import configparser
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kamlib.cli import main
+from kamlib.reports.spec import read_reports
+
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "schedules"
+README = FOLDER.parents[1] / "README.md"
+
+
+def _commands() -> list[str]:
+    texts = [path.read_text(encoding="utf-8") for path in (*sorted(FOLDER.iterdir()), README)]
+    found = [
+        match
+        for text in texts
+        for match in re.findall(r"(?:^|[ /`\"])kam ((?:render|ingest|check|sample) [^`\n\">–]*)", text)
+    ]
+    return sorted({command.split(" >> ")[0].strip() for command in found if "…" not in command})
+
+
+def test_there_are_commands_to_try():
+    assert len(_commands()) >= 6
+
+
+@pytest.mark.parametrize("command", _commands())
+def test_every_command_in_the_documents_is_one_that_kam_takes(command):
+    words = shlex.split(command)
+    subcommand = main.commands[words[0]]
+    taken = subcommand.make_context(words[0], words[1:]).params
+    if words[0] == "render":
+        assert read_reports(list(taken["reports"])), command
+
+
+def test_the_units_of_systemd_can_be_read_and_belong_together():
+    units = {}
+    for name in ("kam-reports.service", "kam-reports.timer"):
+        units[name] = configparser.ConfigParser(interpolation=None)
+        units[name].optionxform = str
+        units[name].read(FOLDER / name)
+    assert units["kam-reports.service"]["Service"]["Type"] == "oneshot"
+    assert units["kam-reports.timer"]["Timer"]["Persistent"] == "true"
+
+
+def test_the_github_workflow_runs_make_setup_and_keeps_the_url_in_a_secret():
+    workflow = yaml.safe_load((FOLDER / "github-actions.yml").read_text())
+    steps = workflow["jobs"]["render"]["steps"]
+    assert any(step.get("run") == "make setup" for step in steps)
+    assert "secrets." in str(next(step["env"] for step in steps if "env" in step))
+
+
+def test_the_dag_names_a_notebook_and_parameters_that_exist():
+    """Read as Python, since Airflow itself is too large to be a requirement of the tests."""
+    from kamlib.reports.parameters import read_contract
+
+    tree = ast.parse((FOLDER / "airflow_dag.py").read_text())
+    call = next(
+        n for n in ast.walk(tree) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "PapermillOperator"
+    )
+    given = {k.value for keyword in call.keywords if keyword.arg == "parameters" for k in keyword.value.keys}
+    assert given <= set(read_contract(FOLDER.parents[1] / "notebooks" / "studies" / "churn.ipynb"))
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("airflow") is None, reason="Airflow is not installed here, so its own parser was not asked"
+)
+def test_airflow_takes_the_dag():
+    from airflow.models import DagBag
+
+    assert not DagBag(str(FOLDER), include_examples=False).import_errors
