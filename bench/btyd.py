@@ -19,7 +19,7 @@ from lifetimes import BetaGeoFitter, ModifiedBetaGeoFitter, ParetoNBDFitter
 from lifetimes.datasets import load_cdnow_summary
 
 from kamlib.studies.btyd import BetaGeoNBD, ModifiedBetaGeoNBD, ParetoNBD
-from kamlib.studies.btyd_fit import grouped
+from kamlib.studies.btyd.fit import grouped
 
 PAIRS = [(BetaGeoNBD, BetaGeoFitter), (ModifiedBetaGeoNBD, ModifiedBetaGeoFitter), (ParetoNBD, ParetoNBDFitter)]
 

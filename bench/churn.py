@@ -16,9 +16,9 @@ import pandas as pd
 from kamlib import open_book
 from kamlib.book.sample import read_truth, write_sample
 from kamlib.studies import churn
-from kamlib.studies.covariates import read_facts
-from kamlib.studies.drivers import drivers
-from kamlib.studies.timelines import read_sales
+from kamlib.studies.churn.covariates import read_facts
+from kamlib.studies.churn.drivers import drivers
+from kamlib.studies.churn.timelines import read_sales
 
 AS_OF = pd.Timestamp("2026-09-30")
 SEEN_DAYS = 180  # a partial defection is looked for between half a year and two and a half years after it began

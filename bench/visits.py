@@ -20,7 +20,7 @@ import pandas as pd
 from kamlib import open_book
 from kamlib.book.sample import write_sample
 from kamlib.studies import visits
-from kamlib.studies.visit_evidence import weigh
+from kamlib.studies.visits.evidence import weigh
 
 TARGETING = ("none", "level", "trend", "response")
 KEPT = ("accounts", "orders", "visits", "managers", "assignments")

@@ -13,7 +13,7 @@ import pandas as pd
 from kamlib import open_book
 from kamlib.book.sample import write_sample
 from kamlib.book.store import Book
-from kamlib.studies.timelines import Sales, Timeline, day_number
+from kamlib.studies.churn.timelines import Sales, Timeline, day_number
 
 from books import write_folder
 

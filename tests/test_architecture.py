@@ -57,12 +57,17 @@ def test_every_module_says_its_scope_in_its_first_line(path):
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), f"{path} has no docstring"
 
 
-def _studies() -> list[Path]:
-    """A study is a module that measures; the others in its folder are models."""
-    return [p for p in MODULES if p.parent.name == "studies" and re.search(r"^def measure\(", p.read_text(), re.M)]
+def _studies() -> list[str]:
+    """A study is a module or package that measures; what stands beside it in the folder is a model."""
+    measuring = [p for p in MODULES if "studies" in p.parts and re.search(r"^def measure\(", p.read_text(), re.M)]
+    return [_dotted(path).removesuffix(".__init__") for path in measuring]
 
 
 def test_no_study_imports_another_study():
-    studies = {_dotted(path) for path in _studies()}
-    for path in (p for p in MODULES if p.parent.name == "studies"):
-        assert not (_imports(path) & studies) - {_dotted(path)}, f"{_dotted(path)} imports a study"
+    studies = _studies()
+    assert studies
+    for path in (p for p in MODULES if "studies" in p.parts):
+        own = ".".join(_dotted(path).removesuffix(".__init__").split(".")[:3])
+        for name in _imports(path):
+            others = [s for s in studies if s != own and (name == s or name.startswith(f"{s}."))]
+            assert not others, f"{_dotted(path)} imports {name}, which belongs to another study"

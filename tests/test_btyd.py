@@ -24,8 +24,8 @@ from kamlib.studies.btyd import (
     regularity,
     summarise,
 )
-from kamlib.studies.btyd_fit import Rows, grouped, maximise
-from kamlib.studies.btyd_integrals import beta_nodes, death_times, renewals
+from kamlib.studies.btyd.fit import Rows, grouped, maximise
+from kamlib.studies.btyd.integrals import beta_nodes, death_times, renewals
 
 BETA_GEO = {"r": 0.2426, "alpha": 4.4136, "a": 0.7929, "b": 2.4259}
 PARETO = {"r": 0.5533, "alpha": 10.578, "s": 0.6062, "beta": 11.669}

@@ -8,9 +8,9 @@ from kamlib import open_book
 from kamlib.book.sample import write_sample
 from kamlib.errors import RequestError
 from kamlib.studies import visits
-from kamlib.studies.callplan import Response, Terms, draw_plan
-from kamlib.studies.plan_record import grade, read_plan
-from kamlib.studies.visit_evidence import weigh
+from kamlib.studies.visits.callplan import Response, Terms, draw_plan
+from kamlib.studies.visits.evidence import weigh
+from kamlib.studies.visits.record import grade, read_plan
 
 KEPT = ("accounts", "orders", "visits", "managers", "assignments")
 JUDGED = (0.6, 0.85, 1.0, 1.1, 1.3)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from visiting import frame, simulate
 
 from kamlib.errors import RequestError
-from kamlib.studies.carryover import adstock
 from kamlib.studies.effects import effect
+from kamlib.studies.effects.carryover import adstock
 
 SHAPE = (150, 36)
 

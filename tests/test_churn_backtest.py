@@ -7,15 +7,16 @@ from churn_books import book_of, sales_of, sample_book
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kamlib.studies import backtest, baselines, purchase_models, scoring
-from kamlib.studies.backtest import Candidate, Slice
-from kamlib.studies.boosted import Boosted
-from kamlib.studies.contest import Rules, hold
-from kamlib.studies.covariates import covariates, read_facts
-from kamlib.studies.labels import Silence, standing
-from kamlib.studies.leaderboard import Campaign, best, calibration_slope, gains, leaderboard
-from kamlib.studies.logit import Logit
-from kamlib.studies.timelines import read_sales, to_dates
+from kamlib.studies import scoring
+from kamlib.studies.churn import backtest, baselines, purchase_models
+from kamlib.studies.churn.backtest import Candidate, Slice
+from kamlib.studies.churn.boosted import Boosted
+from kamlib.studies.churn.contest import Rules, hold
+from kamlib.studies.churn.covariates import covariates, read_facts
+from kamlib.studies.churn.labels import Silence, standing
+from kamlib.studies.churn.leaderboard import Campaign, best, calibration_slope, gains, leaderboard
+from kamlib.studies.churn.logit import Logit
+from kamlib.studies.churn.timelines import read_sales, to_dates
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from kamlib.reports import figures, findings
 from kamlib.reports.finding import Verdict
 from kamlib.reports.sentences import keys, say
 from kamlib.studies import churn
-from kamlib.studies.record import Record
-from kamlib.studies.seasonality import Season
+from kamlib.studies.churn.record import Record
+from kamlib.studies.churn.seasonality import Season
 
 FINDINGS = [
     "churn_record",
@@ -424,7 +424,7 @@ def test_long_chinese_names_are_cut(result):
 
 
 def test_every_reason_action_and_driver_has_its_words():
-    from kamlib.studies import calls, drivers
+    from kamlib.studies.churn import calls, drivers
 
     wanted = {f"churn.reason_{code}" for code in (*calls.REASONS, "partial_defection", "wallet_loss", "none")}
     wanted |= {f"churn.action_{code}" for code in calls.ACTIONS} | {f"churn.driver_{k}" for k in drivers.KINDS}

@@ -7,8 +7,8 @@ from churn_books import book_of, sales_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kamlib.studies.labels import Silence, standing, usual_gaps
-from kamlib.studies.timelines import Timeline, day_number, read_sales, to_dates
+from kamlib.studies.churn.labels import Silence, standing, usual_gaps
+from kamlib.studies.churn.timelines import Timeline, day_number, read_sales, to_dates
 
 EVENTS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 60), st.integers(-5, 9)), max_size=30)
 

@@ -8,17 +8,17 @@ import pytest
 from churn_books import FIRST, sales_of
 
 from kamlib.errors import RequestError
-from kamlib.studies import calls
-from kamlib.studies.covariates import Facts
-from kamlib.studies.defection import Defection, partial_defection, wallet_loss
-from kamlib.studies.drivers import drivers
-from kamlib.studies.equity import concentration_stress, equity
-from kamlib.studies.labels import standing
+from kamlib.studies.churn import calls
+from kamlib.studies.churn.covariates import Facts
+from kamlib.studies.churn.defection import Defection, partial_defection, wallet_loss
+from kamlib.studies.churn.drivers import drivers
+from kamlib.studies.churn.equity import concentration_stress, equity
+from kamlib.studies.churn.labels import standing
+from kamlib.studies.churn.record import grade, read_record
+from kamlib.studies.churn.renewals import renewals
+from kamlib.studies.churn.seasonality import expected_by_month, fit_season, moving_holidays
+from kamlib.studies.churn.timelines import Sales, Timeline, day_number
 from kamlib.studies.markov import StoppingRule
-from kamlib.studies.record import grade, read_record
-from kamlib.studies.renewals import renewals
-from kamlib.studies.seasonality import expected_by_month, fit_season, moving_holidays
-from kamlib.studies.timelines import Sales, Timeline, day_number
 
 START = day_number(FIRST)
 

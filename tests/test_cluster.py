@@ -1,10 +1,11 @@
 """The fan-out goes to a cluster through joblib's own backends."""
 
 import joblib
-from books import small_book
-from toy_notebooks import GOOD, write_notebook
 
 from kamlib.reports.render import Request, render
+
+from books import small_book
+from toy_notebooks import GOOD, write_notebook
 
 
 def test_reports_are_made_on_a_local_dask_cluster(tmp_path):

@@ -15,8 +15,8 @@ from kamlib.errors import RequestError
 from kamlib.reports import figures, findings
 from kamlib.reports.sentences import keys, say
 from kamlib.studies import dossier, dues
-from kamlib.studies.published import Published, read_published
-from kamlib.studies.white_space import WhiteSpace
+from kamlib.studies.dossier.published import Published, read_published
+from kamlib.studies.dossier.white_space import WhiteSpace
 
 from books import small_frames, write_folder
 

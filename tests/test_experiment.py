@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kamlib.errors import RequestError
-from kamlib.studies import experiment
+from kamlib.studies.visits import experiment
 
 classes = st.lists(st.sampled_from("ABC"), min_size=1, max_size=60).map(
     lambda names: pd.Series(names, index=[f"a{i:03d}" for i in range(len(names))])

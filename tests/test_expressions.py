@@ -5,11 +5,11 @@ from datetime import date
 import ibis
 import pytest
 
-from kamlib.book.cells import Cell
-from kamlib.book.expressions import Evaluator
-from kamlib.book.formats import DateFormat, NumberFormat
-from kamlib.book.grammar import columns_of, is_expression, parse
-from kamlib.book.specs import Formats
+from kamlib.book.ingest.cells import Cell
+from kamlib.book.ingest.expressions import Evaluator
+from kamlib.book.ingest.formats import DateFormat, NumberFormat
+from kamlib.book.ingest.grammar import columns_of, is_expression, parse
+from kamlib.book.ingest.specs import Formats
 from kamlib.errors import RequestError
 
 TEXT = {

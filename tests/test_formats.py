@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kamlib.book.formats import DateFormat, NumberFormat, read_truth
+from kamlib.book.ingest.formats import DateFormat, NumberFormat, read_truth
 from kamlib.errors import RequestError
 
 

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from kamlib import open_book
 from kamlib.book.ingest import ingest
-from kamlib.book.mapping import read_mapping
+from kamlib.book.ingest.mapping import read_mapping
 from kamlib.errors import RequestError
 
 CUSTOMERS = "no,name,parent\n0007,Acme,\n00012-A,Globex,0007\n7,Initech,\n"

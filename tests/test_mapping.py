@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kamlib.book.formats import NumberFormat
-from kamlib.book.mapping import load_mapping, read_mapping
+from kamlib.book.ingest.formats import NumberFormat
+from kamlib.book.ingest.mapping import load_mapping, read_mapping
 from kamlib.errors import RequestError
 
 MAPPINGS = Path(__file__).parents[1] / "data" / "mappings"

@@ -9,7 +9,7 @@ from visiting import simulate
 
 from kamlib.errors import ModelError, RequestError
 from kamlib.studies.effects import by_class
-from kamlib.studies.pooling import between_spread, shrink
+from kamlib.studies.effects.pooling import between_spread, shrink
 
 SCHOOLS = pd.DataFrame(
     {"estimate": [28.0, 8, -3, 7, -1, 1, 18, 12], "standard_error": [15.0, 10, 16, 11, 9, 11, 10, 18]}

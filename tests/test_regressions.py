@@ -5,8 +5,8 @@ import pytest
 from visiting import simulate
 
 from kamlib.errors import ModelError
-from kamlib.studies.panels import prepare
-from kamlib.studies.regressions import regress, webb_weights, wild_interval, wild_p_value
+from kamlib.studies.effects.panels import prepare
+from kamlib.studies.effects.regressions import regress, webb_weights, wild_interval, wild_p_value
 
 
 @pytest.fixture(scope="module")

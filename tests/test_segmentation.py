@@ -13,10 +13,10 @@ from kamlib import open_book
 from kamlib.book.sample import write_sample
 from kamlib.errors import RequestError
 from kamlib.studies import segmentation
-from kamlib.studies.loyalty import CLASSES
-from kamlib.studies.rfm import SEGMENTS
-from kamlib.studies.selection import DECISIONS
-from kamlib.studies.stages import STAGES
+from kamlib.studies.segmentation.loyalty import CLASSES
+from kamlib.studies.segmentation.rfm import SEGMENTS
+from kamlib.studies.segmentation.selection import DECISIONS
+from kamlib.studies.segmentation.stages import STAGES
 
 from books import random_frames, small_book, small_frames, write_folder
 from future import plant_future

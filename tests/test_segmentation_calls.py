@@ -12,7 +12,7 @@ from kamlib.errors import RequestError
 from kamlib.studies import segmentation
 from kamlib.studies.classes import keep_share, near_cut
 from kamlib.studies.concentration import intervals, lorenz
-from kamlib.studies.rulebook import UNCLASSIFIED, segment_counts
+from kamlib.studies.segmentation.rulebook import UNCLASSIFIED, segment_counts
 
 TEN = [500, 200, 100, 60, 50, 30, 20, 20, 10, 10]
 amounts = st.lists(st.integers(-50, 1_000), min_size=1, max_size=40).map(lambda v: np.array(v, dtype=float))

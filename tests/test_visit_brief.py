@@ -10,7 +10,7 @@ from kamlib import open_book
 from kamlib.reports import findings
 from kamlib.reports.sentences import say
 from kamlib.studies import dossier, dues
-from kamlib.studies.published import Published
+from kamlib.studies.dossier.published import Published
 
 from books import small_frames, write_folder
 

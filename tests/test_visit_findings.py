@@ -10,10 +10,10 @@ import pytest
 from kamlib.reports import figures, findings
 from kamlib.reports.finding import Verdict
 from kamlib.studies.cadence import Cadence
-from kamlib.studies.experiment import Design, Trial
-from kamlib.studies.plan_record import PlanRecord
-from kamlib.studies.visit_evidence import Evidence
 from kamlib.studies.visits import Visits
+from kamlib.studies.visits.evidence import Evidence
+from kamlib.studies.visits.experiment import Design, Trial
+from kamlib.studies.visits.record import PlanRecord
 
 DAY = pd.Timestamp("2026-09-30")
 

@@ -8,7 +8,7 @@ from kamlib import open_book
 from kamlib.book.sample import write_sample
 from kamlib.errors import RequestError
 from kamlib.studies import visits
-from kamlib.studies.visit_evidence import NEW, classify, peer_placebo, weigh
+from kamlib.studies.visits.evidence import NEW, classify, peer_placebo, weigh
 
 from books import small_frames, write_folder
 

@@ -12,7 +12,7 @@ from kamlib.errors import RequestError
 from kamlib.reports import figures, findings
 from kamlib.reports.sentences import say
 from kamlib.studies import weekly
-from kamlib.studies.target_parts import WorkingDays, target_for
+from kamlib.studies.weekly.target_parts import WorkingDays, target_for
 
 from books import small_frames, write_folder
 

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from kamlib.reports.figures.style import ACCENT, GREY, INK, SOFT, WARM, axes, footnote
-from kamlib.studies.portfolio import MIDDLE_SCORE, MIDDLE_STRENGTH
 from kamlib.studies.segmentation import Segmentation
+from kamlib.studies.segmentation.portfolio import MIDDLE_SCORE, MIDDLE_STRENGTH
 
 MOST_ROWS = 15
 LONGEST_NAME = 30

@@ -7,7 +7,7 @@ import numpy as np
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
 from kamlib.reports.sentences import say
 from kamlib.studies.churn import Churn
-from kamlib.studies.record import Record
+from kamlib.studies.churn.record import Record
 
 POOLED_BELOW = 200
 EVENTS_NEEDED = 30

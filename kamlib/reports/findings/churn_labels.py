@@ -9,7 +9,7 @@ from kamlib.reports.finding import Finding, Gate, Verdict, judge
 from kamlib.reports.findings.churn import EVENTS_NEEDED, YEAR_DAYS, enough_events, fresh, nothing, what
 from kamlib.reports.sentences import say
 from kamlib.studies.churn import Churn
-from kamlib.studies.equity import YEARS_AHEAD
+from kamlib.studies.churn.equity import YEARS_AHEAD
 
 CONTRACTS_NEEDED = 30
 OLD_DAYS = 30

@@ -6,9 +6,9 @@ import numpy as np
 
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
 from kamlib.reports.sentences import say
-from kamlib.studies.loyalty import LOYAL, PROXY, SURVEY, SWITCHER, UNATTACHED
-from kamlib.studies.rulebook import UNCLASSIFIED
 from kamlib.studies.segmentation import Segmentation
+from kamlib.studies.segmentation.loyalty import LOYAL, PROXY, SURVEY, SWITCHER, UNATTACHED
+from kamlib.studies.segmentation.rulebook import UNCLASSIFIED
 
 ENOUGH_ACCOUNTS = 20
 ENOUGH_QUARTERS = 4

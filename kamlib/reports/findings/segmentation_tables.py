@@ -7,8 +7,8 @@ import pandas as pd
 
 from kamlib.book.settings import Settings
 from kamlib.reports.sentences import say
-from kamlib.studies.rfm import RULE_BOOK
 from kamlib.studies.segmentation import Segmentation
+from kamlib.studies.segmentation.rfm import RULE_BOOK
 
 CHANGE_COLUMNS = ["account_id", "name", "decision", "reason", "class", "value", "evidence"]
 MOVE_COLUMNS = ["account_id", "name", "previous_class", "class", "cause", "value_before", "value", "borderline_share"]

@@ -7,8 +7,8 @@ import pandas as pd
 
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
 from kamlib.reports.sentences import say
-from kamlib.studies.visit_evidence import LEAST_ACCOUNTS, LEAST_MONTHS, NEW, Evidence
 from kamlib.studies.visits import Visits
+from kamlib.studies.visits.evidence import LEAST_ACCOUNTS, LEAST_MONTHS, NEW, Evidence
 
 STALE_DAYS = 45
 LITERATURE = {"albers": 0.34, "detailing": 0.245}  # mean elasticities: Albers et al. (2010), and for detailing

@@ -1,0 +1,101 @@
+"""What an earlier report said about an account, and what came of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from kamlib.errors import RequestError
+from kamlib.studies.churn.timelines import Sales, day_number, to_dates
+
+QUANTITY = "silent"
+PREDICTIONS, MANIFEST = "predictions.parquet", "manifest.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """Predictions and their outcomes.
+
+    ``rows``: account_id, said (probability), lower, upper, due (date), is_silent (1, 0, NaN while the window is
+    open). ``said_on``: the day they were made. ``is_recomputed``: no earlier report was there, and this is what
+    today's method would have said on that day.
+    """
+
+    rows: pd.DataFrame
+    said_on: pd.Timestamp
+    is_recomputed: bool
+
+    @property
+    def graded(self) -> pd.DataFrame:
+        """The rows whose window has closed."""
+        return self.rows[self.rows["is_silent"].notna()]
+
+    @property
+    def open(self) -> int:
+        """How many rows cannot be graded yet."""
+        return int(self.rows["is_silent"].isna().sum())
+
+
+def read_record(previous: str | Path, sales: Sales) -> Record | None:
+    """The predictions of an earlier report, graded with what is known now; None where it made none.
+
+    Raises
+    ------
+    RequestError
+        When the folder is not a report, or lies in the future of the day read as of.
+    """
+    folder = Path(previous)
+    if not (folder / MANIFEST).is_file():
+        raise RequestError(f"{folder} holds no report: there is no {MANIFEST}; give the folder of an earlier report")
+    said_on = day_number(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["as_of"])
+    if said_on > sales.as_of:
+        raise RequestError(
+            f"the report in {folder} was made as of {to_dates([said_on])[0]:%Y-%m-%d}, after the day read as of; "
+            "give an earlier one"
+        )
+    if not (folder / PREDICTIONS).is_file():
+        return None
+    said = pd.read_parquet(folder / PREDICTIONS)
+    said = said[(said["quantity"] == QUANTITY) & said["value"].notna()]
+    return grade(said, said_on, sales) if len(said) else None
+
+
+def grade(said: pd.DataFrame, said_on: int, sales: Sales) -> Record:
+    """Predictions (account_id, horizon_days, value, lower, upper) against the orders seen by now."""
+    code = sales.number(said["account_id"])
+    due = said_on + said["horizon_days"].to_numpy(float)
+    upto = np.full(sales.purchases.size, float(said_on))
+    upto[code[code >= 0]] = due[code >= 0]
+    bought = np.where(code >= 0, sales.purchases.count(said_on, upto)[code], 0)
+    rows = pd.DataFrame(
+        {
+            "account_id": said["account_id"].to_numpy(),
+            "said": said["value"].to_numpy(float),
+            "lower": said["lower"].to_numpy(float),
+            "upper": said["upper"].to_numpy(float),
+            "due": to_dates(due),
+            "is_silent": np.where(due <= sales.as_of, (bought == 0).astype(float), np.nan),
+        }
+    )
+    return Record(rows, to_dates([said_on])[0], is_recomputed=False)
+
+
+def recomputed(sales: Sales, said: pd.DataFrame, cutoffs: Sequence[int], candidate: str) -> Record:
+    """What a candidate said in the back-test on the last cut-off, as a record of its own."""
+    rows = said[said["moment"] == cutoffs[0]]
+    frame = pd.DataFrame(
+        {
+            "account_id": sales.accounts[rows["account"].astype(int)],
+            "said": rows[candidate].to_numpy(float),
+            "lower": np.nan,
+            "upper": np.nan,
+            "due": to_dates(rows["due"]),
+            "is_silent": rows["is_silent"].to_numpy(float),
+        }
+    )
+    return Record(frame, to_dates([cutoffs[0]])[0], is_recomputed=True)

@@ -1,0 +1,203 @@
+"""Carry-over of visits: geometric adstock inside a fixed-effects Poisson regression, λ by profile likelihood.
+
+The stock of an account is A(t) = x(t) + λ A(t−1). It enters as (1 − λ) A, a weighted mean of present and past
+exposure in the unit of the exposure, in the scale of the panel. Before an account's first month the exposure is taken
+to have stood at the account's own mean; the first ``burn_in`` months, in which that guess weighs most, are left out
+of the likelihood for every λ alike.
+
+Source: Broadbent (1979) for the stock; Rotnitzky & Jewell (1990) for scaling a quasi-likelihood ratio by the ratio
+of robust to model variance, which makes the interval of λ valid under overdispersion, clustering and any currency.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, stats
+
+from kamlib.errors import ModelError, RequestError
+from kamlib.studies.effects.panels import Panel, in_scale, informative
+from kamlib.studies.effects.regressions import Fit, regress, residualise
+
+HIGHEST_LAMBDA = 0.95
+ROOT_STEPS = 6
+GRID = np.append(np.arange(10) / 10, HIGHEST_LAMBDA)
+
+
+@dataclass(frozen=True)
+class CarryOver:
+    """A fitted carry-over.
+
+    Attributes
+    ----------
+    panel : the rows used, ``x`` being the scaled stock at the estimated λ
+    fit : the Poisson regression at the estimated λ
+    lambda_estimate, lambda_interval : share of the stock left after one period, with its profile interval
+    profile : frame lambda, log_likelihood (adjusted: 2 × the fall below its maximum is χ² with one degree)
+    runs : short_run (this period's exposure on this period's outcome) and long_run (a permanent change of exposure),
+        each (value, standard error), λ's uncertainty included
+    """
+
+    panel: Panel
+    fit: Fit
+    lambda_estimate: float
+    lambda_interval: tuple[float, float]
+    profile: pd.DataFrame
+    runs: dict[str, tuple[float, float]]
+
+
+def adstock(exposure: np.ndarray, position: np.ndarray, carry: float, before: np.ndarray) -> np.ndarray:
+    """Mean exposure with geometrically falling weights, (1 − λ) Σ λᵏ x(t − k).
+
+    Parameters
+    ----------
+    exposure : (n,) accounts one below the other, in time order
+    position : (n,) number of the row within its account, from 0
+    carry : λ, in [0, 1)
+    before : (n,) exposure assumed before the first row
+
+    Example
+    -------
+    >>> adstock(np.array([4.0, 0.0]), np.array([0, 1]), 0.5, np.zeros(2))
+    array([2., 1.])
+    """
+    stock = np.array(before, dtype="float64")
+    for step in range(position.max() + 1):
+        rows = np.flatnonzero(position == step)
+        previous = stock[rows - 1] if step else before[rows]
+        stock[rows] = (1 - carry) * exposure[rows] + carry * previous
+    return stock
+
+
+def fit_carryover(panel: Panel, level: float, burn_in: int = 3) -> CarryOver:
+    """Estimate λ and the effect of the stock together.
+
+    Raises
+    ------
+    RequestError
+        for an exposure that came in logs, or a burn-in that leaves fewer than three months.
+    ModelError
+        when the regression cannot be fitted.
+    """
+    if panel.scale == "logged":
+        raise RequestError(f"carry-over needs {panel.exposure} itself, not its log; pass the exposure and scale='log'")
+    panel = without_gaps(panel)
+    if burn_in < 0 or panel.frame["time"].nunique() - burn_in < 3:
+        raise RequestError(f"burn_in={burn_in} leaves fewer than 3 periods; it must lie between 0 and the periods − 3")
+    stocks = _Stocks(panel, burn_in)
+    best, log_likelihoods = _maximise(stocks)
+    fit = stocks.fit(best)
+    joint = _joint_covariance(stocks, best, fit)
+    scale = _quasi_scale(joint, stocks, best, fit)
+    interval = _profile_interval(stocks, best, fit.log_likelihood, scale, float(np.sqrt(joint[1, 1])), level)
+    profile = pd.DataFrame({"lambda": GRID, "log_likelihood": (log_likelihoods - fit.log_likelihood) / scale})
+    runs = _runs(float(fit.coefficients["x"]), best, joint)
+    return CarryOver(stocks.at(best), fit, best, interval, profile, runs)
+
+
+def without_gaps(panel: Panel) -> Panel:
+    """Leave out accounts with months missing inside their history: their stock cannot be followed."""
+    spans = panel.frame.groupby("unit")["time"].agg(["min", "max", "size"])
+    whole = spans.index[spans["max"] - spans["min"] + 1 == spans["size"]]
+    if not len(whole):
+        raise ModelError("every account misses months inside its history; carry-over cannot be followed through gaps")
+    return panel.keep(panel.frame["unit"].isin(whole), "account with months missing inside its history")
+
+
+class _Stocks:
+    """The panel at any λ, always on the same rows."""
+
+    def __init__(self, panel: Panel, burn_in: int):
+        frame = panel.frame
+        self.exposure = frame["raw"].to_numpy()
+        self.position = frame.groupby("unit").cumcount().to_numpy()
+        self.before = frame.groupby("unit")["raw"].transform("mean").to_numpy()
+        is_kept = pd.Series(self.position >= burn_in)
+        marked = replace(panel, frame=frame.assign(row=np.arange(len(frame))))
+        self.panel = informative(marked.keep(is_kept, f"first {burn_in} months of an account (burn-in)"))
+        self.rows = self.panel.frame["row"].to_numpy()
+
+    def values(self, carry: float) -> np.ndarray:
+        stock = adstock(self.exposure, self.position, carry, self.before)[self.rows]
+        return in_scale(stock, self.panel.scale)
+
+    def at(self, carry: float) -> Panel:
+        return replace(self.panel, frame=self.panel.frame.assign(x=self.values(carry)))
+
+    def fit(self, carry: float, is_checked: bool = True) -> Fit:
+        names, clusters = ["x", *self.panel.controls], self.panel.cluster_columns
+        return regress(self.at(carry).frame, names, clusters, family="ppml", is_checked=is_checked)
+
+
+def _maximise(stocks: _Stocks) -> tuple[float, np.ndarray]:
+    """Grid, then a bounded search between the neighbours of the best grid point."""
+    heights = np.array([stocks.fit(carry, is_checked=carry > 0).log_likelihood for carry in GRID])
+    top = int(heights.argmax())
+    low, high = GRID[max(top - 1, 0)], GRID[min(top + 1, len(GRID) - 1)]
+    found = optimize.minimize_scalar(
+        lambda carry: -stocks.fit(carry).log_likelihood,
+        bounds=(low, high),
+        method="bounded",
+        options={"xatol": 2e-3},
+    )
+    return (float(found.x) if -found.fun > heights[top] else float(GRID[top])), heights
+
+
+def _slope(stocks: _Stocks, carry: float) -> np.ndarray:
+    """(n,) derivative of the scaled stock in λ."""
+    low, high = max(carry - 1e-4, 0.0), carry + 1e-4
+    return (stocks.values(high) - stocks.values(low)) / (high - low)
+
+
+def _tangent(stocks: _Stocks, carry: float, fit: Fit) -> pd.DataFrame:
+    """Frame in which λ is one more linear regressor, ``slope``: the Gauss–Newton step at the optimum."""
+    return fit.frame.assign(slope=fit.coefficients["x"] * _slope(stocks, carry))
+
+
+def _joint_covariance(stocks: _Stocks, carry: float, fit: Fit) -> np.ndarray:
+    """(2, 2) clustered covariance of the stock's coefficient and λ."""
+    names = ["x", "slope", *stocks.panel.controls]
+    tangent = regress(_tangent(stocks, carry, fit), names, stocks.panel.cluster_columns, family="ppml")
+    return tangent.covariance.loc[["x", "slope"], ["x", "slope"]].to_numpy()
+
+
+def _quasi_scale(joint, stocks, carry, fit) -> float:
+    """Robust over model variance of λ: what a Poisson likelihood ratio must be divided by to be χ²."""
+    tangent = _tangent(stocks, carry, fit)
+    left = residualise(tangent, "slope", ["x", *stocks.panel.controls], fit.effects)
+    return float(joint[1, 1] * (tangent["weight"] * left**2).sum())
+
+
+def _profile_interval(stocks, best, top, scale, error, level) -> tuple[float, float]:
+    """Where the signed root of the scaled likelihood ratio reaches the normal quantile, [0, 0.95] at most.
+
+    The root is close to linear in λ, so that a few steps from the Wald interval suffice.
+    """
+    wanted = stats.norm.ppf(0.5 + level / 2)
+
+    def root(carry: float) -> float:
+        return float(np.sqrt(max(2 * (top - stocks.fit(carry).log_likelihood) / scale, 1e-12)))
+
+    ends = []
+    for sign in (-1, 1):
+        end = float(np.clip(best + sign * wanted * error, 0.0, HIGHEST_LAMBDA))
+        for _ in range(ROOT_STEPS if end != best else 0):
+            reached = root(end)
+            step = float(np.clip((end - best) * wanted / reached, -2 * abs(end - best), 2 * abs(end - best)))
+            moved, end = end, float(np.clip(best + step, 0.0, HIGHEST_LAMBDA))
+            if abs(end - moved) < 2e-3:
+                break
+        ends.append(end)
+    return ends[0], ends[1]
+
+
+def _runs(coefficient: float, carry: float, joint: np.ndarray) -> dict[str, tuple[float, float]]:
+    """Short run β(1 − λ) and long run β, errors by the delta method."""
+    gradient = np.array([1 - carry, -coefficient])
+    short_error = float(np.sqrt(gradient @ joint @ gradient))
+    return {
+        "short_run": (coefficient * (1 - carry), short_error),
+        "long_run": (coefficient, float(np.sqrt(joint[0, 0]))),
+    }

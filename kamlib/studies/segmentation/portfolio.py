@@ -1,0 +1,52 @@
+"""The portfolio matrix: how attractive an account is to us against how strong we are in its eyes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from kamlib.studies.segmentation.ratings import Scorecard
+
+OURS_NOT_THEIRS = ("relation", "strength", "關係")
+MIDDLE_SCORE, MIDDLE_STRENGTH = 3.0, 0.5
+DEFEND, INVEST, MAINTAIN, ECONOMISE = "defend", "invest", "maintain", "economise"
+QUADRANTS = (DEFEND, INVEST, MAINTAIN, ECONOMISE)
+
+
+def matrix(accounts: pd.DataFrame, card: Scorecard | None) -> pd.DataFrame:
+    """Where each account stands on the two axes, for the accounts that have both.
+
+    *Attractiveness*, 1 to 5: the mean rating on the criteria that describe the account (those on the relationship
+    describe us); without ratings, the rank of its annual potential, from 1 to 5. *Strength*, 0 to 1: what the
+    customer says of us, the mean of satisfaction (of 10) and share of wallet, as far as it answered. The lines
+    between the quadrants are the middles of the two scales.
+
+    Parameters
+    ----------
+    accounts
+        satisfaction, wallet_share, annual_potential, margin and revenue by account.
+    card
+        The scorecard, or ``None``.
+
+    Returns
+    -------
+    By account: attractiveness, attractiveness_basis (ratings or potential), strength, margin_rate, quadrant (defend:
+    attractive and strong; invest: attractive and weak; maintain: strong; economise: neither).
+    """
+    attractiveness, basis = _attractiveness(accounts, card)
+    answers = pd.concat([accounts["satisfaction"] / 10, accounts["wallet_share"]], axis=1)
+    frame = pd.DataFrame({"attractiveness": attractiveness, "strength": answers.mean(axis=1)}, index=accounts.index)
+    frame["attractiveness_basis"] = basis
+    frame["margin_rate"] = accounts["margin"] / accounts["revenue"].where(accounts["revenue"] > 0)
+    frame = frame.dropna(subset=["attractiveness", "strength"])
+    is_attractive, is_strong = frame["attractiveness"] >= MIDDLE_SCORE, frame["strength"] >= MIDDLE_STRENGTH
+    choices = [is_attractive & is_strong, is_attractive, is_strong]
+    return frame.assign(quadrant=np.select(choices, QUADRANTS[:3], ECONOMISE).astype(object))
+
+
+def _attractiveness(accounts: pd.DataFrame, card: Scorecard | None) -> tuple[pd.Series, str]:
+    theirs = [] if card is None else [c for c in card.criteria if not any(w in c.lower() for w in OURS_NOT_THEIRS)]
+    if theirs and len(card.scores):
+        return card.scores[theirs].mean(axis=1).reindex(accounts.index), "ratings"
+    rank = accounts["annual_potential"].rank(pct=True)
+    return 1 + 4 * rank, "potential"

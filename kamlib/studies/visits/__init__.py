@@ -1,0 +1,182 @@
+"""Do our visits sell, to whom, how many are enough, and where should next quarter's hours go?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from kamlib.book.panel import account_months
+from kamlib.book.periods import months_before
+from kamlib.book.store import Book
+from kamlib.errors import RequestError
+from kamlib.studies.cadence import Cadence, keep_rhythm
+from kamlib.studies.effects import effect, lead_placebo
+from kamlib.studies.staggered import staggered
+from kamlib.studies.visits import experiment
+from kamlib.studies.visits.callplan import Plan, Terms, draw_plan
+from kamlib.studies.visits.evidence import Evidence, long_run, weigh
+from kamlib.studies.visits.record import PlanRecord, read_plan
+
+__all__ = ["Terms", "Visits", "effect", "lead_placebo", "measure", "panel", "staggered"]
+
+SUMS = ("revenue", "margin", "orders", "order_days", "visits", "visit_hours", "cases_opened")
+
+
+@dataclass(frozen=True, eq=False)
+class Visits:
+    """What :func:`measure` found.
+
+    Attributes
+    ----------
+    as_of, level : day read as of, level of all intervals. channels : the contacts that count as visits.
+    last_order : day of the last order, None without one.
+    visits : how many were counted. first_visit, last_visit : their days, None without any.
+    evidence : what the book says about the effect; None where it has no visits or no orders.
+    cadence : contact against the declared rhythm; None without visits.
+    plan : next quarter's visits; None where no effect may be claimed and no judgement was given.
+    earlier : the long-run elasticity as the same method would have said it a quarter ago: (estimate, low, high);
+        None where it could not. earlier_day : that quarter's end.
+    record : what became of the last plan; None without one.
+    design : whom to offer extra visits at random. trial : a finished experiment; None where none was named.
+    """
+
+    as_of: pd.Timestamp
+    level: float
+    channels: tuple[str, ...]
+    last_order: pd.Timestamp | None
+    visits: int
+    first_visit: pd.Timestamp | None
+    last_visit: pd.Timestamp | None
+    evidence: Evidence | None
+    cadence: Cadence | None
+    plan: Plan | None
+    earlier: tuple[float, float, float] | None
+    earlier_day: pd.Timestamp | None
+    record: PlanRecord | None
+    design: experiment.Design | None
+    trial: experiment.Trial | None
+
+
+def panel(book: Book, freq: str = "M", channels: tuple[str, ...] | None = ("visit",)) -> pd.DataFrame:
+    """Account × month (or quarter): revenue, visits by level, covariates.
+
+    Parameters
+    ----------
+    freq : "M" for months, "Q" for whole quarters (``month`` is then the first month of the quarter).
+    channels : what counts as a visit; every row of the visits table where None.
+
+    Returns
+    -------
+    pandas.DataFrame
+        as :func:`kamlib.book.panel.account_months`, with ``industry`` where the book knows it.
+
+    Raises
+    ------
+    RequestError
+        for another freq, or a book without orders.
+
+    Examples
+    --------
+    >>> panel(book).groupby("month")[["revenue", "visits"]].sum()  # doctest: +SKIP
+    """
+    if freq not in ("M", "Q"):
+        raise RequestError(f"freq must be 'M' for months or 'Q' for quarters; got {freq!r}")
+    months = account_months(book, channels=channels)
+    if book.has("accounts", "industry"):
+        names = book.collect(book.table("accounts", "account_id", "industry")).set_index("account_id")
+        months = months.join(names, on="account_id")
+    return months if freq == "M" else _quarters(months)
+
+
+def _quarters(months: pd.DataFrame) -> pd.DataFrame:
+    """Months added up to whole quarters; a sum of which a month is missing is missing."""
+    start = months["month"].dt.to_period("Q").dt.start_time.astype(months["month"].dtype)
+    groups = months.groupby(["account_id", start.rename("quarter")], sort=True)
+    summed = [c for c in months if c in SUMS or c.startswith("visits_")]
+    totals = groups[summed].sum(min_count=3)
+    lasting = groups[[c for c in months if c not in (*summed, "account_id", "month", "promotions_active")]].last()
+    whole = totals.join(lasting)[groups.size() == 3]
+    return whole.reset_index().rename(columns={"quarter": "month"})
+
+
+def measure(
+    book: Book,
+    channels: tuple[str, ...] = ("visit",),
+    draws: int = 20,
+    partialling: bool = False,
+    terms: Terms | None = None,
+    previous: str = "",
+    trial: str = "",
+    offer_share: float = 0.5,
+    level: float = 0.9,
+    seed: int = 0,
+) -> Visits:
+    """Measure what visits do, and what should be done about it.
+
+    Parameters
+    ----------
+    book : the book as of the day to judge from.
+    channels : the contacts that count as visits.
+    draws : shufflings of visits in the placebo test, 20 or more. partialling : add the machine-learning rung.
+    terms : what the call plan is made under.
+    previous : folder of an earlier report whose plan is graded. trial : event_id of a finished experiment.
+    offer_share : share of each class that the next experiment offers extra visits.
+    level, seed : of the intervals and all random draws.
+
+    Raises
+    ------
+    RequestError
+        When a parameter is out of range.
+
+    Examples
+    --------
+    >>> measure(book).evidence.ladder  # doctest: +SKIP
+    """
+    channels, terms = _channels(channels), terms or Terms()
+    made, today = _made(book, channels), _today(book)
+    found = dict.fromkeys(("evidence", "plan", "earlier", "earlier_day", "record", "design", "trial"))
+    if made["visits"] and book.has("orders"):
+        months = panel(book, channels=channels)
+        evidence = weigh(months, book.settings.value("abc_cuts"), level, draws, seed, partialling)
+        then = _quarter_before(today)
+        found = {
+            "evidence": evidence,
+            "plan": draw_plan(book, months, evidence, terms, channels, level, seed),
+            "earlier": long_run(months[months["month"] <= then], level),
+            "earlier_day": then,
+            "record": read_plan(previous, months, today, seed) if previous else None,
+            "design": experiment.design(months, evidence.class_of, offer_share, seed, level=level),
+            "trial": experiment.finished(book, months, evidence.class_of, trial) if trial else None,
+        }
+    last_order = pd.Timestamp(book.span()[1]) if book.has("orders") else None
+    cadence = keep_rhythm(book, today, channels)
+    return Visits(today, level, channels, last_order, cadence=cadence, **made, **found)
+
+
+def _channels(given) -> tuple[str, ...]:
+    channels = (given,) if isinstance(given, str) else tuple(given)
+    known = ("visit", "call", "video", "email", "event")
+    wrong = [c for c in channels if c not in known]
+    if wrong or not channels:
+        raise RequestError(f"channels is {given!r}; it may hold {', '.join(known)}")
+    return channels
+
+
+def _today(book: Book) -> pd.Timestamp:
+    return pd.Timestamp(book.as_of if book.as_of else book.span()[1])
+
+
+def _quarter_before(today: pd.Timestamp) -> pd.Timestamp:
+    return pd.Timestamp(months_before(today.date(), 3)) - pd.Timedelta(days=1)
+
+
+def _made(book: Book, channels: tuple[str, ...]) -> dict:
+    """How many visits the book has, and when."""
+    if "visits" not in book.tables:
+        return {"visits": 0, "first_visit": None, "last_visit": None}
+    table = book.table("visits", "channel", "visit_date")
+    table = table.filter(table.channel.isin(channels))
+    row = book.collect(table.aggregate(n=table.count(), first=table.visit_date.min(), last=table.visit_date.max()))
+    n, first, last = row.iloc[0]
+    return {"visits": int(n), "first_visit": first if n else None, "last_visit": last if n else None}
