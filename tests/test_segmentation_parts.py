@@ -5,21 +5,21 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kamlib.studies.groups import roll_up, roots
-from kamlib.studies.loyalty import agreement, loyalty, serialisation
-from kamlib.studies.markets import likeness, markets
-from kamlib.studies.migration import class_moves, keep_record, regression_to_mean, segment_moves
-from kamlib.studies.portfolio import matrix
-from kamlib.studies.qualification import cost_ratio, payback, qualify
-from kamlib.studies.ratings import Scorecard, agree, weight_sensitivity
-from kamlib.studies.rfm import RULE_BOOK, CutPoints, Step, cut_points, rfm, segments
-from kamlib.studies.selection import decide, meets
-from kamlib.studies.stages import relationship
-from kamlib.studies.tail import long_tail
 
 from kamlib.book.settings import Settings
 from kamlib.errors import ModelError, RequestError
 from kamlib.studies.classes import abc
+from kamlib.studies.segmentation.groups import roll_up, roots
+from kamlib.studies.segmentation.loyalty import agreement, loyalty, serialisation
+from kamlib.studies.segmentation.markets import likeness, markets
+from kamlib.studies.segmentation.migration import class_moves, keep_record, regression_to_mean, segment_moves
+from kamlib.studies.segmentation.portfolio import matrix
+from kamlib.studies.segmentation.qualification import cost_ratio, payback, qualify
+from kamlib.studies.segmentation.ratings import Scorecard, agree, weight_sensitivity
+from kamlib.studies.segmentation.rfm import RULE_BOOK, CutPoints, Step, cut_points, rfm, segments
+from kamlib.studies.segmentation.selection import decide, meets
+from kamlib.studies.segmentation.stages import relationship
+from kamlib.studies.segmentation.tail import long_tail
 
 QUIET = settings(deadline=None)
 DECLARED = Settings()

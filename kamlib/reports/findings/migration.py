@@ -101,7 +101,7 @@ def regression_note(result: Segmentation) -> str:
 
 def account_predictions(result: Segmentation) -> pd.DataFrame:
     """How firm each class is, for the next report to grade: the share of resampled windows in which it holds."""
-    firm = result.accounts["kept_share"].dropna()
+    firm = result.accounts.loc[result.accounts["has_bought"], "kept_share"].dropna()
     half = 1.645 * np.sqrt(firm * (1 - firm) / result.draws)
     return pd.DataFrame(
         {

@@ -51,6 +51,7 @@ _FIRST = [
     "revenue",
     "margin",
     "revenue_before",
+    "has_bought",
     "recency_days",
     "active_months",
     "largest_order_share",

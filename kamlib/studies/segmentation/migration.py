@@ -152,7 +152,9 @@ def read_said(previous, basis: str, then: date) -> pd.DataFrame | None:
             return None
         previous = pd.read_parquet(path)
     said = previous.set_index("account_id") if "account_id" in previous else previous
-    if said.empty or not {"value", "class", "basis", "as_of", "borderline_share", "is_key"} <= set(said.columns):
+    if said.empty or not {"value", "class", "basis", "as_of", "borderline_share", "is_key", "has_bought"} <= set(
+        said.columns
+    ):
         return None
     if said["basis"].iloc[0] != basis or day(said["as_of"].iloc[0]) != then:
         return None
@@ -162,18 +164,21 @@ def read_said(previous, basis: str, then: date) -> pd.DataFrame | None:
 def keep_record(accounts: pd.DataFrame, then: pd.DataFrame) -> pd.DataFrame:
     """How many accounts that were called firm, and how many called borderline, kept their class.
 
+    Only accounts that had bought are counted: the others are class C for want of anything else.
+
     Parameters
     ----------
     accounts
         abc by account, now.
     then
-        abc and kept_share by account, as they stood a period before.
+        abc, kept_share and has_bought by account, as they stood a period before.
 
     Returns
     -------
     One row for firm and one for borderline: firmness, accounts, kept.
     """
-    both = then[["abc", "kept_share"]].join(accounts["abc"].rename("now"), how="inner").dropna()
+    bought = then[then["has_bought"].astype(bool)]
+    both = bought[["abc", "kept_share"]].join(accounts["abc"].rename("now"), how="inner").dropna()
     firmness = np.where(both["kept_share"] >= FIRM, "firm", "borderline")
     rows = (both["abc"] == both["now"]).groupby(firmness).agg(["size", "sum"])
     rows = rows.reindex(["firm", "borderline"], fill_value=0).rename_axis("firmness").reset_index()
