@@ -337,13 +337,13 @@ def _moved(then: dict, now: dict, said=None) -> pd.DataFrame:
 
 
 def test_spending_less_is_the_cause_of_a_fall():
-    found = _moved({"x": 70, "y": 20, "z": 10}, {"x": 70, "y": 11, "z": 10})
-    assert found.loc["y", ["previous", "abc", "cause"]].tolist() == ["A", "B", "spend"] or found.loc["y", "abc"] == "A"
+    found = _moved({"x": 70, "y": 20, "z": 10}, {"x": 70, "y": 4, "z": 10})
+    assert found.loc["y", ["previous", "abc", "cause"]].tolist() == ["A", "C", "spend"]
 
 
 def test_an_account_can_move_because_the_others_did():
     found = _moved({"x": 70, "y": 20, "z": 10}, {"x": 700, "y": 20, "z": 10})
-    assert found.loc["y", ["previous", "abc", "cause"]].tolist() == ["A", "B", "threshold"]
+    assert found.loc["y", ["previous", "abc", "cause"]].tolist() == ["A", "C", "threshold"]
 
 
 def test_a_value_that_was_corrected_since_is_data_revised():
@@ -437,9 +437,7 @@ def test_beyond_the_cap_an_account_waits():
 
 
 def test_equal_accounts_at_the_last_place_all_meet_the_rule():
-    assert meets(_day(3, value=[9.0, 8.0, 8.0]), 2).tolist() == [True, True, False] or meets(
-        _day(3, value=[9.0, 8.0, 8.0]), 2
-    ).tolist() == [True, True, True]
+    assert meets(_day(4, value=[9.0, 8.0, 8.0, 7.0]), 2).tolist() == [True, True, True, False]
 
 
 def test_the_last_report_says_who_was_a_key_account():
@@ -515,9 +513,11 @@ def test_prospects_are_scored_by_what_key_accounts_look_like():
 
 
 def test_shuffled_key_accounts_look_like_nothing():
-    frame = _market(200, 40)
-    frame["is_key"] = frame["is_key"].sample(frac=1, random_state=4).to_numpy()
-    assert likeness(frame).auc_lower < 0.5 < likeness(frame).auc_upper + 0.05
+    frame, found = _market(200, 40), []
+    for seed in range(12):
+        shuffled = frame["is_key"].sample(frac=1, random_state=seed).to_numpy()
+        found.append(likeness(frame.assign(is_key=shuffled), draws=2).auc)
+    assert np.mean(found) == pytest.approx(0.5, abs=0.06)
 
 
 def test_too_few_key_accounts_teach_nothing():
