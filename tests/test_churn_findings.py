@@ -217,6 +217,14 @@ def test_silence_is_counted_or_absent(result):
     assert findings.silent_accounts(replace(result, accounts=none)).sentence.startswith("None of")
 
 
+def test_one_account_is_told_of_in_the_singular(result):
+    one = result.accounts.assign(status="active", is_silent=False)
+    one.loc[one.index[:1], ["status", "is_silent"]] = ["off_season", True]
+    told = replace(result, accounts=one)
+    assert findings.off_season(told).sentence.startswith("One account is quiet")
+    assert findings.silent_accounts(told).sentence.startswith("One of")
+
+
 def test_an_off_season_is_counted_absent_or_unknown(result):
     assert "not counted as lost" in findings.off_season(result).sentence
     none = replace(result, accounts=result.accounts.assign(status="active"))
@@ -424,9 +432,10 @@ def test_long_chinese_names_are_cut(result):
 
 
 def test_every_reason_action_and_driver_has_its_words():
-    from kamlib.studies.churn import calls, drivers
+    from kamlib.studies.churn import calls
+    from kamlib.studies.churn.drivers import KINDS, STATES
 
     wanted = {f"churn.reason_{code}" for code in (*calls.REASONS, "partial_defection", "wallet_loss", "none")}
-    wanted |= {f"churn.action_{code}" for code in calls.ACTIONS} | {f"churn.driver_{k}" for k in drivers.KINDS}
-    wanted |= {f"churn.complaint_state_{state}" for state in drivers.STATES}
+    wanted |= {f"churn.action_{code}" for code in calls.ACTIONS} | {f"churn.driver_{k}" for k in KINDS}
+    wanted |= {f"churn.complaint_state_{state}" for state in STATES}
     assert wanted <= set(keys())

@@ -19,7 +19,7 @@ def silent_accounts(result: Churn) -> Finding:
     """Accounts that have gone several of their own gaps without an order."""
     silent = result.accounts[result.accounts["is_silent"]]
     values = {"n": len(silent), "all": len(result.accounts), "gaps": result.silence_gaps, "what": what(result)}
-    branch = "silent" if len(silent) else "silent_none"
+    branch = {0: "silent_none", 1: "silent_one"}.get(len(silent), "silent")
     days = (result.as_of - result.first_order).days + 1
     short = Gate(days > YEAR_DAYS, Verdict.CAUTION, say("churn.short_book", days=days))
     verdict, reason = judge(short, fresh(result))
@@ -34,7 +34,8 @@ def off_season(result: Churn) -> Finding:
     days = (result.as_of - result.first_order).days + 1
     if not result.accounts["has_history"].any():
         return nothing("churn.off_season", say("churn.off_season_unknown", days=days), 0, ("K090",))
-    sentence = say("churn.off_season" if n else "churn.off_season_none", n=n)
+    branch = {0: "off_season_none", 1: "off_season_one"}.get(n, "off_season")
+    sentence = say(f"churn.{branch}", n=n)
     return Finding("churn.off_season", sentence, n, "accounts", n=len(result.accounts), practices=("K090",))
 
 
