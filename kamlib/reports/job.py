@@ -149,7 +149,7 @@ def _write(job: Job, building: Path, executed: nbformat.NotebookNode, found: lis
     from kamlib.reports.page import build_page
 
     made_on = f"{datetime.now():%Y-%m-%d %H:%M}"
-    page = build_page(executed, {**job.context, "findings": found, "made_on": made_on})
+    page = build_page(executed, {**job.context, "key": job.key, "findings": found, "made_on": made_on})
     (building / "report.html").write_text(page, encoding="utf-8")
     folder.write_json(building / "findings.json", found)
     nbformat.write(_without_traces(executed), building / "notebook.ipynb")

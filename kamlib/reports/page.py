@@ -43,6 +43,8 @@ def build_page(notebook: nbformat.NotebookNode, context: dict) -> str:
         anchor.extract()
     _fold_together(body)
     filled = {**context, "title": context.get("title") or (title.get_text().rstrip("¶") if title else "Report")}
+    if context.get("key"):
+        filled["title"] = f"{context['key']}: {filled['title']}"
     filled["findings"] = headlines_first(context["findings"])
     return frame("report.html.j2", body=str(body), contents=contents, shown=HEADLINES, **filled)
 
