@@ -1,0 +1,514 @@
+"""Every sentence, table and figure of the segmentation report, on much and on next to nothing."""
+
+import dataclasses
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot
+
+from kamlib import open_book
+from kamlib.book.sample import write_sample
+from kamlib.reports import figures, findings, sentences
+from kamlib.reports.findings import key_accounts, migration, segmentation_tables
+from kamlib.reports.findings import segmentation as spread
+from kamlib.reports.sentences import keys as sentence_keys
+from kamlib.studies import segmentation
+from kamlib.studies.concentration import Interval
+from kamlib.studies.segmentation.markets import Likeness
+from kamlib.studies.segmentation.selection import REASONS
+
+from books import small_frames, write_folder
+
+FIGURES = [
+    figures.draw_concentration,
+    figures.draw_quarters,
+    figures.draw_crossing,
+    figures.draw_regression,
+    figures.draw_portfolio,
+    figures.draw_selected_share,
+    figures.draw_mixed_books,
+]
+FINDINGS = [
+    spread.concentration,
+    spread.concentration_trend,
+    spread.long_tail,
+    spread.largest_accounts,
+    spread.abc_classes,
+    spread.rfm_segments,
+    spread.loyal_accounts,
+    key_accounts.qualified_accounts,
+    key_accounts.officials,
+    key_accounts.vip_accounts,
+    key_accounts.payback,
+    key_accounts.rater_agreement,
+    key_accounts.portfolio,
+    key_accounts.stage_conflicts,
+    key_accounts.key_account_changes,
+    key_accounts.mixed_books,
+    key_accounts.market_segments,
+    key_accounts.key_account_likeness,
+    migration.class_record,
+    migration.class_moves,
+]
+NOTES = [
+    spread.class_notes,
+    spread.own_segments,
+    spread.loyalty_notes,
+    key_accounts.vip_notes,
+    key_accounts.scorecard_notes,
+    key_accounts.stage_notes,
+    key_accounts.mixed_notes,
+    migration.rows_read,
+    migration.absent_tables,
+]
+LINES = [key_accounts.cap_note, migration.regression_note, migration.segment_moves_note]
+
+
+def _measured(place, as_of, **parameters):
+    with open_book(place, as_of=as_of) as book:
+        return segmentation.measure(book, draws=40, **parameters)
+
+
+@pytest.fixture(scope="module")
+def much(tmp_path_factory):
+    """A sample company of 150 accounts with every table."""
+    return _measured(write_sample(tmp_path_factory.mktemp("much") / "book", accounts=150).place, "2026-09-30")
+
+
+@pytest.fixture(scope="module")
+def little(tmp_path_factory):
+    """A small book of accounts and orders alone."""
+    frames = {name: frame for name, frame in small_frames().items() if name in ("accounts", "orders")}
+    return _measured(write_folder(frames, tmp_path_factory.mktemp("little") / "book"), "2026-09-30")
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    """A book of one account."""
+    return _measured(write_folder(small_frames(accounts=1), tmp_path_factory.mktemp("one") / "book"), "2026-09-30")
+
+
+@pytest.fixture(scope="module")
+def none(tmp_path_factory):
+    """A book read before its first order."""
+    return _measured(write_folder(small_frames(), tmp_path_factory.mktemp("none") / "book"), "2020-01-01")
+
+
+@pytest.fixture(params=["much", "little", "one", "none"])
+def any_result(request):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.mark.parametrize("say_it", FINDINGS, ids=lambda f: f.__name__)
+def test_every_finding_can_be_said_of_any_book(any_result, say_it):
+    found = say_it(any_result)
+    assert found.id.startswith("segmentation.") and found.practices
+    assert "nan" not in found.sentence and "{" not in found.sentence
+    assert found.verdict == "usable" or found.reason
+
+
+@pytest.mark.parametrize("say_it", NOTES + LINES, ids=lambda f: f.__name__)
+def test_every_note_can_be_said_of_any_book(any_result, say_it):
+    notes = say_it(any_result)
+    for note in [notes] if isinstance(notes, str) else notes:
+        assert note.endswith(".") and "nan" not in note
+
+
+@pytest.mark.parametrize("draw", FIGURES, ids=lambda f: f.__name__)
+def test_every_figure_draws_any_book(any_result, draw):
+    drawn = draw(any_result)
+    assert drawn.get_title(loc="left")
+    assert "n = " in drawn.figure.get_supxlabel()
+    pyplot.close(drawn.figure)
+
+
+@pytest.mark.parametrize("draw", FIGURES, ids=lambda f: f.__name__)
+def test_long_chinese_names_do_not_widen_a_figure(much, draw):
+    names = ["海" * 200] * len(much.accounts)
+    coverage = much.coverage.assign(manager="經理" * 100)
+    drawn = draw(dataclasses.replace(much, accounts=much.accounts.assign(name=names), coverage=coverage))
+    assert max((len(label.get_text()) for label in drawn.get_yticklabels()), default=0) <= 34
+    pyplot.close(drawn.figure)
+
+
+def test_names_that_are_missing_are_told_by_their_number(much):
+    drawn = figures.draw_selected_share(dataclasses.replace(much, accounts=much.accounts.assign(name=None)))
+    assert {label.get_text() for label in drawn.get_yticklabels()} <= set(much.accounts.index)
+    pyplot.close(drawn.figure)
+
+
+def test_the_point_of_the_concentration_figure_is_the_measured_share(much):
+    drawn = figures.draw_concentration(much)
+    assert f"{much.concentration['top20_share'].value:.0%}" in {text.get_text() for text in drawn.texts}
+    pyplot.close(drawn.figure)
+
+
+# Each branch of each sentence
+
+
+def _set(result, **columns):
+    """The result with other columns in its table of accounts."""
+    return dataclasses.replace(result, accounts=result.accounts.assign(**columns))
+
+
+def _but(**fields):
+    return lambda result: dataclasses.replace(result, **fields)
+
+
+def _share(value, lower, upper):
+    return lambda r: dataclasses.replace(
+        r, concentration={**r.concentration, "top20_share": Interval(value, lower, upper, 0.9)}
+    )
+
+
+def _change(value, lower, upper):
+    return _but(share_change=Interval(value, lower, upper, 0.9))
+
+
+def _decisions(promote=0, demote=0, review=0, keep=0):
+    rows = {"decision": ["promote", "demote", "review", "keep"], "accounts": [promote, demote, review, keep]}
+    return _but(decisions=pd.DataFrame(rows))
+
+
+def _funded(*paid):
+    columns = {"invested": 100.0, "revenue_recent": 50.0, "margin_recent": 9.0, "has_paid_back": list(paid)}
+    return _but(payback=pd.DataFrame(columns).astype({"has_paid_back": "boolean"}))
+
+
+def _kappa(kappa, pairs=50):
+    row = {"criterion": ["all"], "pairs": [pairs], "accounts": [9], "kappa": [kappa], "mean_gap": [1.0]}
+    return lambda r: dataclasses.replace(r, card=dataclasses.replace(r.card, agreement=pd.DataFrame(row)))
+
+
+def _selected(share, left_out=()):
+    def change(result):
+        series = pd.Series(share, index=result.card.selected_share.index)
+        return dataclasses.replace(
+            result, card=dataclasses.replace(result.card, selected_share=series, left_out=left_out)
+        )
+
+    return change
+
+
+def _record(firm, firm_kept, loose, loose_kept):
+    rows = {"firmness": ["firm", "borderline"], "accounts": [firm, loose], "kept": [firm_kept, loose_kept]}
+    return _but(record=pd.DataFrame(rows))
+
+
+def _loyal(*rows):
+    return _but(loyalties=pd.DataFrame(rows, columns=["loyalty", "loyalty_basis", "accounts"]))
+
+
+def _serialised(first, last):
+    return lambda r: dataclasses.replace(r, serialisation=r.serialisation.assign(share=[first, np.nan, last]))
+
+
+def _windows(forward, backward):
+    rows = [("before", "A", 1, 100.0, 100 * (1 + forward)), ("after", "A", 1, 100 * (1 + backward), 100.0)]
+    columns = ["sorted_by", "abc", "accounts", "revenue_before", "revenue_after"]
+    return _but(regression=pd.DataFrame(rows, columns=columns))
+
+
+def _own(left):
+    rows = {"segment": ["warm", "unclassified"], "accounts": [150 - left, left], "share": [1 - left / 150, left / 150]}
+    return _but(segments=pd.DataFrame(rows))
+
+
+def _like(low, high):
+    return lambda r: dataclasses.replace(
+        r, likeness=Likeness(r.accounts["value"].rename("likeness"), (low + high) / 2, low, high, 12)
+    )
+
+
+def _grown(raised):
+    return _but(groups=pd.DataFrame({"is_raised": [raised, False]}))
+
+
+CASES = [
+    (spread.concentration, _share(0.9, 0.85, 0.95), "more than the rule of thumb"),
+    (spread.concentration, _share(0.8, 0.75, 0.85), "lies within the interval"),
+    (spread.concentration, _share(0.7, 0.65, 0.75), "less than the 80%"),
+    (spread.concentration, _share(1.0, np.nan, np.nan), "A single account bought anything"),
+    (spread.concentration, _share(np.nan, np.nan, np.nan), "nothing to divide up"),
+    (spread.concentration_trend, _change(0.05, 0.01, 0.09), "fewer accounts than before: the share of the top 20% rose by 5.0"),
+    (spread.concentration_trend, _change(-0.05, -0.09, -0.01), "more accounts than before: the share of the top 20% fell by 5.0"),
+    (spread.concentration_trend, _change(0.01, -0.01, 0.03), "cannot be told"),
+    (spread.concentration_trend, lambda r: dataclasses.replace(r, quarters=r.quarters.head(3)), "too few to say"),
+    (spread.long_tail, lambda r: r, "losing a quarter of them"),
+    (spread.long_tail, lambda r: dataclasses.replace(r, tail=dataclasses.replace(r.tail, accounts=0)), "no long tail"),
+    (spread.largest_accounts, lambda r: r, "10 largest bring"),
+    (spread.largest_accounts, lambda r: _set(r, has_bought=r.accounts.index == r.accounts.index[0]), "only account that bought"),
+    (spread.largest_accounts, lambda r: _set(r, has_bought=False), "nothing to divide up"),
+    (spread.abc_classes, lambda r: r, "Class A holds"),
+    (spread.abc_classes, lambda r: _set(r, has_bought=False), "nothing to divide up"),
+    (spread.class_notes, _but(basis="margin", cost_known_share=0.97), "cost is known for 97% of the revenue"),
+    (spread.class_notes, _but(basis="revenue", value="auto", cost_known_share=0.4), "too little of it (40%)"),
+    (spread.class_notes, _but(basis="revenue", value="auto", cost_known_share=1.0), "earned no margin"),
+    (spread.class_notes, _but(basis="revenue", value="revenue"), "Accounts are ranked by revenue over 12 months, net of returns."),
+    (spread.class_notes, lambda r: _set(dataclasses.replace(r, basis="margin"), margin=-1.0), "is below zero"),
+    (spread.class_notes, _grown(True), "1 stand in a higher class"),
+    (spread.class_notes, _grown(False), "None of the 2 groups"),
+    (spread.class_notes, _but(groups=pd.DataFrame()), "No account has an owner"),
+    (spread.class_notes, lambda r: _set(r, is_one_off=True), "at 150 of the class A accounts"),
+    (spread.class_notes, lambda r: _set(r, is_one_off=False), "No class A account owes"),
+    (spread.rfm_segments, lambda r: r, "reach the best RFM segment"),
+    (spread.rfm_segments, lambda r: dataclasses.replace(r, rfm=r.rfm.assign(accounts=0)), "which no account here reaches"),
+    (spread.rfm_segments, lambda r: _set(r, orders_ever=0), "No account has ever ordered"),
+    (spread.own_segments, _own(0), "falls under one of the 1 rules"),
+    (spread.own_segments, _own(30), "leave 30 of 150 accounts unclassified (20%)"),
+    (spread.own_segments, _but(segments=pd.DataFrame()), "declares no segmentation of its own"),
+    (spread.loyal_accounts, _loyal(("loyal", "survey", 5), ("switcher", "survey", 3)), "Of 8 accounts whose share of wallet"),
+    (spread.loyal_accounts, _loyal(("loyal", "proxy", 5)), "loyalty is a proxy here"),
+    (spread.loyal_accounts, _loyal(("not known", "", 5)), "nothing can be said about loyalty"),
+    (spread.loyalty_notes, _but(proxy_agreement=(0.8, 50)), "so the proxy says something"),
+    (spread.loyalty_notes, _but(proxy_agreement=(0.5, 50)), "no better than a coin"),
+    (spread.loyalty_notes, _but(proxy_agreement=(np.nan, 0)), "too few to say how good"),
+    (spread.loyalty_notes, _serialised(0.5, 0.6), "10.0 points more than two periods ago"),
+    (spread.loyalty_notes, _serialised(0.6, 0.5), "10.0 points less than two periods ago"),
+    (spread.loyalty_notes, _serialised(0.6, 0.6), "as two periods ago"),
+    (spread.loyalty_notes, _serialised(np.nan, 0.6), "nobody bought two periods ago"),
+    (key_accounts.qualified_accounts, lambda r: r, "can be key accounts; the others lack"),
+    (key_accounts.qualified_accounts, lambda r: _set(r, lacks="tests"), "None of the 150 large accounts"),
+    (
+        key_accounts.qualified_accounts,
+        lambda r: _set(r, lacks="", **{c: pd.NA for c in r.accounts if c.startswith("by_")}),
+        "the book can tell none of the five criteria",
+    ),
+    (key_accounts.qualified_accounts, lambda r: _set(r, has_bought=False), "nothing to divide up"),
+    (key_accounts.officials, lambda r: _set(r, is_official=True), "150 of 150 accounts"),
+    (key_accounts.officials, lambda r: _set(r, is_official=False), "No account is marked as a public office"),
+    (key_accounts.officials, _but(has_officials=False), "does not record which accounts are public offices"),
+    (key_accounts.vip_accounts, lambda r: r, "may apply to be VIPs"),
+    (key_accounts.vip_accounts, lambda r: dataclasses.replace(r, vip=r.vip.head(0)), "No account bought enough since"),
+    (key_accounts.vip_notes, lambda r: dataclasses.replace(r, vip=r.vip.assign(is_official=True)), "need a compliance review first"),
+    (key_accounts.vip_notes, lambda r: r, "of a grade nobody recorded"),
+    (key_accounts.payback, _funded(True, False), "1 earned it back; 200 were spent, of which 100 on accounts that have not"),
+    (key_accounts.payback, _funded(True, None), "cannot be told without their margin"),
+    (key_accounts.payback, lambda r: dataclasses.replace(r, payback=r.payback.head(0)), "Nothing was spent"),
+    (key_accounts.payback, _but(absent=("investments",)), "payback is not shown"),
+    (key_accounts.rater_agreement, _kappa(0.6), "Raters agree well enough"),
+    (key_accounts.rater_agreement, _kappa(0.2), "Raters agree too little"),
+    (key_accounts.rater_agreement, _kappa(np.nan, 3), "Whether raters agree cannot be told"),
+    (key_accounts.rater_agreement, _but(card=None), "nobody's judgement of the accounts"),
+    (key_accounts.scorecard_notes, _selected(1.0), "hardly depends on the weights"),
+    (key_accounts.scorecard_notes, _selected(0.5), "The choice depends on the weights"),
+    (key_accounts.scorecard_notes, _selected(0.5, ("taste",)), "left out here: taste"),
+    (key_accounts.portfolio, lambda r: r, "the matrix says invest for"),
+    (
+        key_accounts.portfolio,
+        lambda r: dataclasses.replace(r, matrix=r.matrix.assign(attractiveness_basis="potential")),
+        "attractiveness is the rank of their annual potential",
+    ),
+    (key_accounts.portfolio, lambda r: dataclasses.replace(r, matrix=r.matrix.head(0)), "No account can be placed"),
+    (key_accounts.stage_conflicts, lambda r: _set(r, has_conflict=True), "names a lifecycle stage that their orders contradict"),
+    (key_accounts.stage_conflicts, lambda r: _set(r, has_conflict=False), "agrees with the orders"),
+    (key_accounts.stage_conflicts, lambda r: _set(r, lifecycle=None), "records no lifecycle stage"),
+    (key_accounts.stage_notes, lambda r: r, "Relationships being built"),
+    (key_accounts.stage_notes, lambda r: r, "Of the opportunities closed in the window"),
+    (key_accounts.key_account_changes, _decisions(2, 1, 3, 4), "promotes 2 to key account, demotes 1, hands 3"),
+    (key_accounts.key_account_changes, _decisions(keep=4), "keeps 4 key accounts as they are"),
+    (key_accounts.key_account_changes, _decisions(), "none should become one"),
+    (key_accounts.cap_note, lambda r: _set(r, reason="over_cap"), "150 more would qualify"),
+    (key_accounts.cap_note, lambda r: _set(r, reason="", is_key=False), "below the fifteen"),
+    (key_accounts.cap_note, lambda r: _set(r, reason="", is_key=True), "within the declared cap"),
+    (key_accounts.mixed_books, lambda r: dataclasses.replace(r, coverage=r.coverage.assign(is_mixed=True)), "in the same book, which touches 100%"),
+    (key_accounts.mixed_books, lambda r: dataclasses.replace(r, coverage=r.coverage.assign(is_mixed=False)), "No manager looks after"),
+    (key_accounts.mixed_books, lambda r: dataclasses.replace(r, coverage=r.coverage.head(0)), "does not say who manages"),
+    (key_accounts.mixed_notes, lambda r: r, "of their hours on key accounts"),
+    (key_accounts.market_segments, lambda r: r, "market segments"),
+    (key_accounts.market_segments, lambda r: dataclasses.replace(r, markets=r.markets.head(0)), "neither industry nor region"),
+    (key_accounts.key_account_likeness, _like(0.7, 0.9), "tells key accounts from others"),
+    (key_accounts.key_account_likeness, _like(0.4, 0.8), "does not tell key accounts from others"),
+    (key_accounts.key_account_likeness, _but(likeness=None), "cannot be learned here"),
+    (migration.class_record, _record(10, 9, 4, 2), "10 accounts whose class was called firm on 30 June 2026, 90% kept it"),
+    (migration.class_record, _record(10, 9, 0, 0), "All 10 accounts had a class called firm"),
+    (migration.class_record, _record(0, 0, 0, 0), "There were no accounts to classify"),
+    (migration.class_moves, lambda r: r, "accounts changed class:"),
+    (migration.class_moves, lambda r: _set(r, cause=""), "None of the 150 accounts changed class"),
+    (migration.segment_moves_note, lambda r: r, "Of the RFM segments"),
+    (migration.segment_moves_note, lambda r: _set(r, rfm_cause=""), "None of the 150 accounts changed RFM segment"),
+    (migration.regression_note, _windows(-0.1, -0.2), "bought 10% less in this one, and those that are class A now had bought 20% less"),
+    (migration.regression_note, _windows(0.1, -0.2), "bought +10% in this one"),
+    (migration.regression_note, _windows(-1.0, -1.0), "bought 100% less"),
+    (migration.regression_note, _but(regression=pd.DataFrame([("before", "A", 0, 0.0, 0.0), ("after", "A", 0, 0.0, 0.0)], columns=["sorted_by", "abc", "accounts", "revenue_before", "revenue_after"])), "does not reach back two windows"),
+    (migration.rows_read, lambda r: r, "Every order line belongs"),
+    (migration.rows_read, _but(unplaced=123.0), "123 of revenue belongs to accounts"),
+    (migration.absent_tables, _but(absent=segmentation.EVIDENCE_TABLES), "continuity is told by orders alone"),
+]  # fmt: skip
+
+
+def _texts(said) -> str:
+    if hasattr(said, "sentence"):
+        return f"{said.sentence} {said.reason}"
+    return said if isinstance(said, str) else " ".join(said)
+
+
+@pytest.mark.parametrize(("say_it", "change", "phrase"), CASES, ids=[f"{c[0].__name__}: {c[2][:30]}" for c in CASES])
+def test_every_branch_says_what_it_should(much, say_it, change, phrase):
+    assert phrase in _texts(say_it(change(much)))
+
+
+def _row(**values) -> dict:
+    """A row of accounts that meets and fails nothing."""
+    unknown = ("contract_years", "reputation_score", "innovation_score", "market_score", "fit_score")
+    unknown += ("references_made", "new_products", "annual_potential", "revenue_before", "centralised_share")
+    usual = dict.fromkeys(unknown, np.nan) | {"revenue": 100.0, "largest_order_share": 0.1, "months_active": 3}
+    return usual | {"criteria_met": "", "gates_failed": ""} | values
+
+
+EVIDENCE = [
+    ({"criteria_met": "contract", "contract_years": 2.5}, "Under contract without a break for 2.5 years."),
+    ({"criteria_met": "contract"}, "Ordered in every quarter and in two years running; the book has no contracts."),
+    ({"criteria_met": "strategic"}, "Named a strategic project account."),
+    ({"criteria_met": "reputation", "reputation_score": 4.5}, "Rated 4.5 of 5 for reputation."),
+    ({"criteria_met": "reputation", "references_made": 2.0}, "Referred other accounts: 2."),
+    ({"criteria_met": "innovation", "innovation_score": 4.0}, "Rated 4.0 of 5 for innovation."),
+    ({"criteria_met": "innovation", "new_products": 1.0}, "New products taken up soon after launch: 1."),
+    ({"criteria_met": "market", "market_score": 5.0}, "Rated 5.0 of 5 for growth."),
+    ({"criteria_met": "market", "revenue_before": 50.0}, "Bought +100% against the window before."),
+    ({"criteria_met": "market", "annual_potential": 1e6}, "Could buy 1.0 million a year, from anyone."),
+    ({"gates_failed": "fit", "fit_score": 2.0}, "Rated 2.0 of 5 for product fit, which is too low."),
+    ({"gates_failed": "centralised", "centralised_share": 0.2}, "Only 20% of its spend goes through its largest buying centre."),
+    ({"gates_failed": "recurring", "largest_order_share": 0.9}, "One order is 90% of what it ordered in three years."),
+    ({"gates_failed": "recurring"}, "Months with an order in three years: 3."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("values", "told"), EVIDENCE, ids=[e[1][:40] for e in EVIDENCE])
+def test_each_piece_of_evidence_is_a_whole_sentence(values, told):
+    assert segmentation_tables._sentences(_row(**values)) == [told]
+
+
+@pytest.mark.parametrize("code", REASONS)
+def test_each_reason_is_a_whole_sentence(much, code):
+    rows = findings.segmentation_accounts(_set(much, reason=code))
+    assert rows["reason"].str.endswith(".").all()
+    assert (rows["reason_code"] == code).all()
+
+
+@pytest.mark.parametrize(
+    ("lacks", "told"),
+    [
+        ("class, tests", "It is not large enough (class A). It meets too few of the four tests."),
+        ("criteria", "It meets none of the five criteria."),
+        ("gates", "It fails a gate."),
+        ("", "Larger accounts take the 50 places."),
+    ],
+)
+def test_an_account_that_fails_is_told_what_it_lacks(much, lacks, told):
+    rows = findings.segmentation_accounts(_set(much, reason="failed_once", lacks=lacks))
+    assert rows["reason"].iloc[0].endswith(told)
+
+
+def test_every_sentence_of_the_catalogue_is_said_by_some_case(much, monkeypatch):
+    said = set()
+
+    def record(key, **values):
+        said.add(key)
+        return sentences.say(key, **values)
+
+    for module in (spread, key_accounts, migration, segmentation_tables):
+        monkeypatch.setattr(module, "say", record)
+    for say_it, change, _ in CASES:
+        say_it(change(much))
+    for values, _ in EVIDENCE:
+        segmentation_tables._sentences(_row(**values))
+    for code in REASONS:
+        for lacks in ("class, tests, criteria, gates", ""):
+            findings.segmentation_accounts(_set(much, reason=code, lacks=lacks))
+    findings.segmentation_concentration(much)
+    left = {key for key in sentence_keys() if key.startswith("segmentation.")} - said
+    assert not left
+
+
+# Gates
+
+
+def test_a_stale_book_is_read_with_caution(much):
+    stale = dataclasses.replace(much, last_order=much.as_of - dt.timedelta(days=46))
+    assert spread.abc_classes(stale).verdict == "caution"
+    assert (
+        spread.abc_classes(dataclasses.replace(much, last_order=much.as_of - dt.timedelta(days=45))).verdict == "usable"
+    )
+
+
+def test_few_accounts_are_read_with_caution(little):
+    assert spread.concentration(little).verdict == "caution"
+    assert "below 20 read this with care" in spread.concentration(little).reason
+
+
+def test_without_an_order_nothing_is_concluded(none):
+    verdicts = {spread.concentration(none).verdict, spread.abc_classes(none).verdict, spread.long_tail(none).verdict}
+    assert verdicts == {"no conclusion"}
+
+
+def test_a_recomputed_record_says_so(much):
+    assert "today's method would have said then" in migration.class_record(much).reason
+    assert migration.class_record(dataclasses.replace(much, has_said=True)).verdict == "usable"
+
+
+# Tables
+
+
+def test_the_table_of_accounts_has_what_the_next_report_and_the_reader_need(much):
+    rows = findings.segmentation_accounts(much)
+    wanted = "class previous_class borderline_share rfm segment loyalty loyalty_basis criteria_met evidence stage decision reason"
+    assert set(wanted.split()) <= set(rows.columns)
+    assert len(rows) == len(much.accounts) == rows["account_id"].nunique()
+    assert rows["value"].is_monotonic_decreasing
+
+
+def test_the_next_report_reads_what_this_one_wrote(much, tmp_path):
+    (tmp_path / "tables").mkdir()
+    findings.segmentation_accounts(much).to_parquet(tmp_path / "tables" / "accounts.parquet")
+    said = segmentation.read_said(tmp_path, much.basis, much.as_of)
+    assert said["abc"].sort_index().tolist() == much.accounts["abc"].sort_index().tolist()
+    assert segmentation.read_said("", much.basis, much.as_of) is None
+
+
+def test_changes_come_as_promotions_then_demotions_then_reviews(much):
+    rows = findings.segmentation_changes(findings.segmentation_accounts(much))
+    order = ["promote", "demote", "review"]
+    assert rows["decision"].map(order.index).is_monotonic_increasing
+
+
+@pytest.mark.parametrize("columns", ["CHANGE_COLUMNS", "MOVE_COLUMNS", "KEY_COLUMNS", "LARGE_COLUMNS"])
+def test_the_columns_shown_are_there(any_result, columns):
+    assert set(getattr(findings, columns)) <= set(findings.segmentation_accounts(any_result).columns)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        findings.segmentation_concentration,
+        findings.segmentation_lookalikes,
+        findings.segmentation_own,
+        findings.segmentation_payback,
+        findings.segmentation_rules,
+        findings.segmentation_scores,
+        findings.segmentation_vips,
+    ],
+    ids=lambda f: f.__name__,
+)
+def test_every_table_is_made_of_any_book(any_result, table):
+    assert isinstance(table(any_result), pd.DataFrame)
+
+
+def test_lookalikes_are_neither_key_accounts_nor_officials(much):
+    rows = findings.segmentation_lookalikes(_like(0.7, 0.9)(much))
+    shown = much.accounts.loc[rows["account_id"]]
+    assert len(rows) and not shown["is_key"].any() and not shown["is_official"].any()
+
+
+def test_the_rule_book_shows_the_numbers_behind_the_scores(much):
+    rows = findings.segmentation_rules(much).set_index("rfm_segment")
+    assert rows.loc["champion", ["days_at_most", "months_at_least"]].tolist() == [60, 7]
+    assert rows.loc["dormant", ["months_at_least", "revenue_at_least"]].tolist() == [0, 0]
+
+
+def test_predictions_are_about_accounts_that_bought(much):
+    rows = findings.account_predictions(much)
+    assert len(rows) == much.accounts["has_bought"].sum()
+    assert rows["lower"].le(rows["value"]).all() and rows["value"].le(rows["upper"]).all()
