@@ -152,9 +152,7 @@ def _driver(result: Churn, name: str, step: float, practice: str) -> Finding:
         return nothing(f"churn.{topic}", sentence, found.accounts, (practice,))
     odds, low, high = (float(found.odds.loc[name, column]) ** step for column in ("odds_ratio", "low", "high"))
     branch = "up" if low > 1 else "down" if high < 1 else "unclear"
-    clear = Gate(
-        branch != "unclear", Verdict.NO_CONCLUSION, say(f"churn.{name}_unclear", odds=odds, low=low, high=high)
-    )
+    clear = Gate(branch != "unclear", Verdict.NO_CONCLUSION, say("churn.includes_one"))
     biased = Gate(False, Verdict.CAUTION, say("churn.drivers_bias"))
     verdict, reason = judge(few, clear, biased)
     wanted = (name, branch) in (("complaint", "up"), ("threads", "down"))
