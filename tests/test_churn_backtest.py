@@ -95,6 +95,13 @@ def test_shuffled_outcomes_give_a_lift_of_one(sample):
     assert abs(lifts.mean() - 1) < 3 * lifts.std() / np.sqrt(len(lifts)) + 0.05
 
 
+def test_a_slice_of_one_row_can_be_shuffled():
+    sales = sales_of({"a": range(0, 900, 10)}, until=900)
+    only = backtest.cut(sales, sales.as_of - 200, 90, Silence())
+    assert len(only.rows) == 1
+    assert backtest._shuffled(only, np.random.default_rng(0)).rows.equals(only.rows)
+
+
 def test_a_row_the_candidate_is_silent_about_gets_the_usual_share(sample):
     tests, slices = _slices(sample[1])
     mute = Candidate("mute", lambda s: np.full((len(s.rows), 1), np.nan))

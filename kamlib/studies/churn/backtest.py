@@ -175,7 +175,7 @@ def _shuffled(s: Slice, rng: np.random.Generator) -> Slice:
     """The slice with its known outcomes dealt out anew."""
     rows = s.rows.copy()
     known = rows["is_silent"].notna().to_numpy()
-    rows.loc[known, "is_silent"] = rng.permutation(rows.loc[known, "is_silent"].to_numpy())
+    rows.loc[known, "is_silent"] = rng.permutation(rows.loc[known, "is_silent"].to_numpy(copy=True))
     return Slice(s.moment, rows)
 
 
