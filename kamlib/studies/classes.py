@@ -63,16 +63,19 @@ def check_cuts(cuts: Sequence[float]) -> tuple[float, float]:
     return wanted
 
 
-def floor_values(amounts: np.ndarray, cuts: Sequence[float] = CUTS) -> tuple[float, float]:
+def floor_values(amounts: np.ndarray, cuts: Sequence[float] = CUTS, likely_above: float = 0.0) -> tuple[float, float]:
     """The smallest value that is A and the smallest that is A or B; infinite where no account is.
 
-    These are what the cuts mean in money for one set of accounts.
+    These are what the cuts mean in money for one set of accounts. Where both are likely to lie above some value, the
+    amounts up to it are not sorted, unless that turns out wrong; the result is the same.
     """
     cuts = check_cuts(cuts)
-    descending = np.sort(amounts[amounts > 0])[::-1]
-    if not len(descending):
+    above = amounts[amounts > 0]
+    if not len(above):
         return np.inf, np.inf
-    before = np.concatenate([[0.0], np.cumsum(descending / descending.sum())[:-1]])
+    total, large = above.sum(), above[above > likely_above]
+    descending = np.sort(large if large.sum() > cuts[1] * total else above)[::-1]
+    before = np.concatenate([[0.0], np.cumsum(descending / total)[:-1]])
     inside = [np.searchsorted(before, cut - _REACHED) for cut in cuts]
     return float(descending[inside[0] - 1]), float(descending[inside[1] - 1])
 
@@ -109,12 +112,13 @@ def keep_share(by_month: np.ndarray, cuts: Sequence[float] = CUTS, draws: int = 
     if not accounts or not months:
         return np.full(accounts, np.nan)
     observed = by_month.sum(axis=1)
-    own = letters(observed, floor_values(observed, cuts))
+    floors = floor_values(observed, cuts)
+    own, likely = letters(observed, floors), floors[1] / 2 if np.isfinite(floors[1]) else 0.0
     counts = np.random.default_rng(seed).multinomial(months, np.full(months, 1 / months), size=draws)
     kept = np.zeros(accounts)
     for drawn in counts:
         sampled = np.einsum("am,m->a", by_month, drawn.astype(float))
-        kept += letters(sampled, floor_values(sampled, cuts)) == own
+        kept += letters(sampled, floor_values(sampled, cuts, likely)) == own
     return kept / draws
 
 

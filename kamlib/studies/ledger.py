@@ -5,8 +5,8 @@ state of an account on any of these closing days follows without reading a line 
 
 * an *order* is an order number whose lines of one day net to more than zero; credits and full returns are no
   orders. (Day by day, so that what counts as an order does not depend on what is returned later);
-* amounts follow the dates of the lines: a return lowers the month it is booked in. They are added up as decimals,
-  so that sums do not depend on the order of rows.
+* amounts follow the dates of the lines: a return lowers the month it is booked in. Sums are rounded to a millionth,
+  far above what adding up in another order can change, so that they do not depend on the order of rows.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from kamlib.book.features import exact
 from kamlib.book.periods import months_before
 from kamlib.book.store import Book
 
-_NEVER = -1
+DECIMALS, SMALLEST = 6, 1e-6
+_NEVER, NOT_YET = -1, np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,10 @@ class Ledger:
         Number of orders, what they amount to, and the largest of them.
     unplaced
         Net revenue of lines whose account the book does not show by then, in money; they are in no grid.
-    first_day, last_day
-        Day of the first and the last order, counted from 1970-01-01; −1 in a month without orders.
+    last_day
+        Day of the last order of a month, counted from 1970-01-01; −1 in a month without orders.
+    first_day
+        (accounts,) day of the first order of all, counted likewise; the largest integer without an order.
     """
 
     as_of: date
@@ -97,16 +99,19 @@ def read_ledger(book: Book, months: int) -> Ledger:
     places = rows[is_placed] * (months + 1) + cells["month"].to_numpy()[is_placed]
     unplaced = float(cells["revenue"].to_numpy()[~is_placed].sum())
 
-    def grid(name: str, empty=0.0) -> np.ndarray:
-        filled = np.full(len(accounts) * (months + 1), empty)
-        filled[places] = cells[name].fill_null(empty).to_numpy()[is_placed]
+    def grid(name: str, empty=0.0, dtype="float64") -> np.ndarray:
+        filled = np.full(len(accounts) * (months + 1), empty, dtype)
+        values = cells[name].fill_null(empty).to_numpy()[is_placed]
+        filled[places] = values.round(DECIMALS) if dtype == "float64" else values
         return filled.reshape(len(accounts), months + 1)
 
     amounts = {name: grid(name) for name in ("revenue", "costed", "cost", "bought", "largest")}
     for name in ("first_day", "last_day"):
         cells = cells.set_column(cells.column_names.index(name), name, cells[name].cast("int32"))
-    counts = {"orders": grid("orders", 0), "first_day": grid("first_day", _NEVER), "last_day": grid("last_day", _NEVER)}
-    return Ledger(as_of, starts, accounts, **amounts, **counts, unplaced=unplaced)
+    counts = {"orders": grid("orders", 0, "int32"), "last_day": grid("last_day", _NEVER, "int32")}
+    first_day = np.full(len(accounts), NOT_YET, "int64")
+    np.minimum.at(first_day, rows[is_placed], cells["first_day"].fill_null(NOT_YET).to_numpy()[is_placed])
+    return Ledger(as_of, starts, accounts, **amounts, **counts, first_day=first_day, unplaced=unplaced)
 
 
 def _rows(names: pa.ChunkedArray, accounts: pd.Index) -> np.ndarray:
@@ -118,13 +123,12 @@ def _rows(names: pa.ChunkedArray, accounts: pd.Index) -> np.ndarray:
 def _cells(book: Book, starts: tuple[date, ...]) -> ibis.Table:
     """One row for each account and month with a line; month 0 is everything older than the first start."""
     lines = book.table("orders", "account_id", "order_id", "order_date", "revenue", "cost")
-    revenue = exact(lines.revenue)
     orders = lines.group_by("account_id", "order_id", day=lines.order_date).aggregate(
-        revenue=revenue.sum(), costed=revenue.sum(where=lines.cost.notnull()), cost=exact(lines.cost).sum()
+        revenue=lines.revenue.sum(), costed=lines.revenue.sum(where=lines.cost.notnull()), cost=lines.cost.sum()
     )
     begun = [(orders.day >= ibis.literal(start)).cast("int8") for start in starts]
     orders = orders.mutate(month=sum(begun[1:], begun[0]))
-    is_order = orders.revenue > 0
+    is_order = orders.revenue > SMALLEST
     amounts = {
         "revenue": orders.revenue.sum(),
         "costed": orders.costed.sum(),
@@ -136,5 +140,5 @@ def _cells(book: Book, starts: tuple[date, ...]) -> ibis.Table:
         orders=is_order.sum(),
         first_day=orders.day.min(where=is_order),
         last_day=orders.day.max(where=is_order),
-        **{name: amount.cast("float64") for name, amount in amounts.items()},
+        **amounts,
     )

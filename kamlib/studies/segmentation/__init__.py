@@ -45,7 +45,7 @@ __all__ = ["Segmentation", "abc", "concentration", "managerial", "measure", "vip
 
 STEP_MONTHS = {"week": 1, "month": 1, "quarter": 3, "half": 6, "year": 12}
 QUARTERS = 8
-TREND_DRAWS, EARLIER_DRAWS = 100, 100
+TREND_DRAWS, EARLIER_DRAWS = 100, 60
 EVIDENCE_TABLES = (
     "contracts",
     "ratings",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from kamlib.studies.classes import abc
+from kamlib.studies.classes import LETTERS, abc
 
 
 def roots(parents: pd.Series) -> pd.Series:
@@ -54,7 +54,8 @@ def roll_up(accounts: pd.DataFrame, cuts) -> pd.DataFrame:
     sums["abc_group"] = abc(sums["value"], cuts)
     groups = sums[sums["accounts"] > 1].rename_axis("root_id")
     inside = top.isin(groups.index).to_numpy()
-    groups = groups.assign(abc_best=accounts["abc"][inside].groupby(top[inside].to_numpy()).min())
+    ranks = pd.Series(np.searchsorted(LETTERS, accounts["abc"][inside].to_numpy(dtype=str)))
+    groups = groups.assign(abc_best=LETTERS[ranks.groupby(top[inside].to_numpy()).min().reindex(groups.index)])
     groups = groups.assign(
         name=accounts["name"].reindex(groups.index), is_raised=groups["abc_group"] < groups["abc_best"]
     )

@@ -45,9 +45,9 @@ def class_moves(then: pd.Series, now: pd.Series, cuts: Sequence[float], said: pd
     By account of *now*: previous (class as reported, or as recomputed), abc, cause (steps joined by " + ", empty
     where nothing moved), is_new (not in the book then).
     """
-    before, after = then.reindex(now.index, fill_value=0.0).to_numpy(), now.to_numpy()
+    known = then.reindex(now.index)
+    before, after, is_new = known.fillna(0.0).to_numpy(), now.to_numpy(), known.isna().to_numpy()
     floors = floor_values(after, cuts)
-    is_new = ~now.index.isin(then.index)
     if said is None:
         old = floor_values(then.to_numpy(), cuts)
         path = [(SPEND, letters(before, old)), (SPEND, letters(after, old))]

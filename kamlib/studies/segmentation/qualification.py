@@ -150,7 +150,8 @@ def _gates(accounts: pd.DataFrame, settings: Settings) -> pd.DataFrame:
 
 def _flag(truth: pd.Series, is_known: pd.Series) -> pd.Series:
     """A flag that is missing where nothing is known."""
-    return truth.astype("boolean").where(is_known.astype(bool))
+    flags = pd.arrays.BooleanArray(truth.fillna(False).to_numpy(dtype=bool), ~is_known.to_numpy(dtype=bool))
+    return pd.Series(flags, index=truth.index)
 
 
 def _high(score: pd.Series, least: float) -> pd.Series:

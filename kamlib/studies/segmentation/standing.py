@@ -94,13 +94,14 @@ def stand(ledger: Ledger, back: int = 0, months: int = 12, basis: str = "auto") 
     used = basis if basis != "auto" else ("margin" if known >= COST_KNOWN and rate > 0 else "revenue")
     if used == "margin" and np.isnan(rate) and ledger.revenue[:, window].any():
         raise RequestError("no order line of the window has a cost; ask for revenue as the value")
-    margin = ledger.costed - ledger.cost + np.nan_to_num(rate) * (ledger.revenue - ledger.costed)
-    value = (margin if used == "margin" else ledger.revenue)[:, window]
+    recent = slice(max(1, end - max(12 * RECURRENCE_YEARS, months)), end)
+    sold, costed = ledger.revenue[:, recent], ledger.costed[:, recent]
+    margin = costed - ledger.cost[:, recent] + np.nan_to_num(rate) * (sold - costed)
+    value = (margin if used == "margin" else sold)[:, -months:]
     accounts = ledger.accounts.copy()
-    recent = slice(max(1, end - 12 * RECURRENCE_YEARS), end)
-    for name, span in (("", window), ("_recent", recent)):
-        accounts[f"revenue{name}"] = ledger.revenue[:, span].sum(axis=1)
-        accounts[f"margin{name}"] = margin[:, span].sum(axis=1) if known > 0 else np.nan
+    for name, back in (("", months), ("_recent", 12 * RECURRENCE_YEARS)):
+        accounts[f"revenue{name}"] = sold[:, -back:].sum(axis=1)
+        accounts[f"margin{name}"] = margin[:, -back:].sum(axis=1) if known > 0 else np.nan
     accounts["revenue_before"] = _before(ledger, end, months)
     accounts["value"] = value.sum(axis=1)
     accounts["has_bought"] = (ledger.revenue[:, window] != 0).any(axis=1)
@@ -130,7 +131,6 @@ def _habits(ledger: Ledger, as_of: date, window: slice, end: int) -> pd.DataFram
     """How each account orders; an account without orders has counts of zero and no dates, means and shares."""
     till, recent = slice(0, end), slice(max(1, end - 12 * RECURRENCE_YEARS), end)
     orders, last = ledger.orders, ledger.last_day[:, till].max(axis=1)
-    first = np.where(ledger.orders > 0, ledger.first_day, np.iinfo(np.int64).max)[:, till].min(axis=1)
     ever, bought = orders[:, till].sum(axis=1), ledger.bought[:, recent].sum(axis=1)
     quarters = [slice(max(window.start, q - 3), q) for q in range(window.stop, window.start, -3)]
     years = [slice(max(1, end - 12 * (y + 1)), max(1, end - 12 * y)) for y in range(RECURRENCE_YEARS)]
@@ -141,7 +141,7 @@ def _habits(ledger: Ledger, as_of: date, window: slice, end: int) -> pd.DataFram
             "active_months": (orders[:, window] > 0).sum(axis=1),
             "orders_ever": ever,
             "quarters_active": sum(orders[:, quarter].any(axis=1).astype(int) for quarter in quarters),
-            "quarters_open": np.clip((today - first) // DAYS_A_QUARTER + 1, 0, len(quarters)) * (ever > 0),
+            "quarters_open": np.clip((today - ledger.first_day) // DAYS_A_QUARTER + 1, 0, len(quarters)) * (ever > 0),
             "years_active": sum(orders[:, year].any(axis=1).astype(int) for year in years),
             "months_active": (orders[:, recent] > 0).sum(axis=1),
         },
@@ -152,5 +152,5 @@ def _habits(ledger: Ledger, as_of: date, window: slice, end: int) -> pd.DataFram
         habits["largest_order_share"] = largest / bought
     habits["largest_order"] = np.where(largest > 0, largest, np.nan)
     habits["recency_days"] = np.where(ever > 0, today - last, np.nan)
-    habits["first_purchase_days"] = np.where(ever > 0, today - first, np.nan)
+    habits["first_purchase_days"] = np.where(ever > 0, today - ledger.first_day, np.nan)
     return habits

@@ -70,6 +70,9 @@ def vip(orders: pd.DataFrame, single: float = 10_000, month: float = 20_000) -> 
     if not (single > 0 and month > 0):
         raise RequestError(f"both VIP limits must be above zero; they are {single} and {month}")
     lines = _counting_lines(orders)
+    # Numbers in the order of the texts stand in for them: each text is looked at once, however many lines it has.
+    lines["account_id"], accounts = pd.factorize(lines["account_id"], sort=True)
+    lines["order_id"], numbers = pd.factorize(lines["order_id"], sort=True)
     best = _largest(lines, "order_id", "order").join(_largest(lines, "month", "month").drop(columns="order_date"))
     is_single, is_month = best["order_amount"] >= _cents(single), best["month_amount"] >= _cents(month)
     best["rule"] = np.select([is_single & is_month, is_single], [BOTH, SINGLE], MONTH)
@@ -77,6 +80,7 @@ def vip(orders: pd.DataFrame, single: float = 10_000, month: float = 20_000) -> 
     eligible = best[is_single | is_month].sort_index().reset_index()
     for name in ("order_amount", "month_amount", "ungraded"):
         eligible[name] = eligible[name] / 100
+    eligible["account_id"], eligible["order_id"] = accounts[eligible["account_id"]], numbers[eligible["order_id"]]
     eligible["month"] = [f"{(m - 1) // 12:04d}-{(m - 1) % 12 + 1:02d}" for m in eligible["month"]]
     return eligible[list(COLUMNS)]
 
@@ -111,7 +115,7 @@ def _largest(lines: pd.DataFrame, key: str, what: str) -> pd.DataFrame:
         amount=("amount", "sum"), ungraded=("ungraded", "sum"), order_date=("order_date", "min")
     )
     sums["amount"], sums["ungraded"] = _cents(sums["amount"]), _cents(sums["ungraded"])
-    sums = sums.sort_values(["amount", "order_date", key], ascending=[False, True, True])
+    sums = sums.iloc[np.lexsort((sums[key], sums["order_date"], -sums["amount"]))]
     top = sums.drop_duplicates("account_id").set_index("account_id")
     return top.rename(columns={"amount": f"{what}_amount", "ungraded": f"ungraded_{what}"})
 
@@ -127,7 +131,7 @@ def lines_since(book: Book, since: date) -> pd.DataFrame:
     if book.has("products", "tier"):
         lines = lines.left_join(book.table("products", "product_id", "tier"), "product_id")
         keys.append("tier")
-    return book.collect(lines.group_by(keys).aggregate(revenue=exact(lines.revenue).sum().cast("float64")), keys)
+    return book.collect(lines.group_by(keys).aggregate(revenue=exact(lines.revenue).sum().cast("float64")))
 
 
 def limits(settings: Settings) -> tuple[float, float]:
@@ -147,7 +151,7 @@ def eligible(book: Book, after: date, accounts: pd.DataFrame) -> pd.DataFrame:
     accounts
         name and is_official by account; lines of any other account are left out.
     """
-    lines = lines_since(book, after + timedelta(days=1))
-    found = vip(lines[lines["account_id"].isin(accounts.index)], *limits(book.settings))
+    found = vip(lines_since(book, after + timedelta(days=1)), *limits(book.settings))
+    found = found[found["account_id"].isin(accounts.index)].reset_index(drop=True)
     named = accounts[["name", "is_official"]].reindex(found["account_id"])
     return found.assign(name=named["name"].to_numpy(), is_official=named["is_official"].to_numpy(dtype=bool))
