@@ -268,14 +268,15 @@ def market_segments(result: Segmentation) -> Finding:
     rows, practices = result.markets, ("K012", "K024")
     if rows.empty:
         return nothing("markets", say("segmentation.markets_unknown"), practices)
-    by, first = rows.columns[0], rows.iloc[0]
-    dense = rows.sort_values("key_accounts", ascending=False, kind="stable").iloc[0]
-    buyers = result.accounts[result.accounts["has_bought"]]
+    by, buyers = rows.columns[0], result.accounts[result.accounts["has_bought"]]
+    rows = rows[rows[by].isin(buyers[by].dropna())]
+    first, dense = rows.iloc[0], rows.sort_values("key_accounts", ascending=False, kind="stable").iloc[0]
+    branch = "markets" if dense["key_accounts"] else "markets_no_key"
     values = {"n": len(rows), "name": first[by], "share": first["share"], "known": float(buyers[by].notna().mean())}
     verdict, reason = judge(*gates(result))
     return Finding(
         "segmentation.markets",
-        say("segmentation.markets", dense=dense[by], keys=int(dense["key_accounts"]), **values),
+        say(f"segmentation.{branch}", dense=dense[by], keys=int(dense["key_accounts"]), **values),
         float(first["share"]),
         "share of revenue",
         n=len(buyers),

@@ -104,10 +104,11 @@ def largest_accounts(result: Segmentation) -> Finding:
     first, last = rows.iloc[0], rows.iloc[-1]
     values = {"one": first["share_of_revenue"], "lost": first["revenue_lost"] * 12 / result.months}
     values |= {"count": int(last["accounts"]), "many": last["share_of_revenue"]}
+    branch = "largest_one" if n == 1 else "largest" if values["count"] > 1 else "largest_few"
     verdict, reason = judge(*gates(result))
     return Finding(
         "segmentation.largest",
-        say("segmentation.largest" if n > 1 else "segmentation.largest_one", **values),
+        say(f"segmentation.{branch}", **values),
         float(first["share_of_revenue"]),
         "share of revenue",
         n=n,
