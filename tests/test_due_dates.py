@@ -1,17 +1,16 @@
-"""Calendar files: every visit on a working day, and no name that can write an entry of its own."""
+"""Planned visits: every one on a working day, in a calendar of its manager, and no name that writes an entry."""
 
-import re
+from datetime import date
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from payloads import PAYLOADS
 
 from kamlib.errors import RequestError
 from kamlib.reports import due_dates
-
-text = st.text(max_size=120)
+from kamlib.reports.calendars import calendar
 
 
 def _visits(name: str) -> pd.DataFrame:
@@ -19,31 +18,16 @@ def _visits(name: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _unfold(calendar: str) -> list[str]:
-    return calendar.replace("\r\n ", "").split("\r\n")
-
-
-@given(text)
-def test_a_name_stays_one_line_and_can_be_read_back(name):
-    lines = [line for line in _unfold(due_dates.calendar(_visits(name), "2026-09-30")) if line.startswith("SUMMARY:")]
-    assert len(lines) == 1
-    plain = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", "", name)
-    plain = re.sub(r"\r\n|[\r\n\x85\u2028\u2029]", "\n", plain)
-    assert re.sub(r"\\(.)", lambda m: "\n" if m[1] == "n" else m[1], lines[0][8:]) == plain
-
-
-@settings(max_examples=50)
-@given(text)
-def test_no_line_is_longer_than_75_octets(name):
-    calendar = due_dates.calendar(_visits(name), "2026-09-30")
-    assert max(len(line.encode()) for line in calendar.split("\r\n")) <= 75
-
-
 @pytest.mark.parametrize("name", PAYLOADS)
 def test_a_hostile_name_begins_no_entry(name):
-    calendar = due_dates.calendar(_visits(f"{name}\r\nEND:VEVENT\r\nBEGIN:VALARM"), "2026-09-30")
-    assert [line for line in calendar.split("\r\n") if line == "BEGIN:VALARM"] == []
-    assert calendar.count("\r\nBEGIN:VEVENT") == 1
+    entries = due_dates.entries(_visits(f"{name}\r\nEND:VEVENT\r\nBEGIN:VALARM"))
+    text = calendar(entries, "Visits", date(2026, 9, 30))
+    assert [line for line in text.split("\r\n") if line == "BEGIN:VALARM"] == []
+    assert text.count("\r\nBEGIN:VEVENT") == 1
+
+
+def test_an_account_without_a_name_is_called_by_its_identifier():
+    assert due_dates.entries(_visits(None))["summary"].tolist() == ["a1"]
 
 
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=20))

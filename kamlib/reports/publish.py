@@ -203,6 +203,54 @@ def calendar(name: str, frame: pd.DataFrame, as_of, by: str = "") -> None:
     sentence(f"page.{branch}", n=sum(len(part) for _, part in parts), files=len(files), first=next(iter(files), ""))
 
 
+def checklist(frame: pd.DataFrame, rows: int = 15) -> None:
+    """Show things to do as a list to tick off, each with owner, day, reason and what will show that it worked.
+
+    Parameters
+    ----------
+    frame
+        Columns what and, where there are any, why, owner, due_on, measure and practice.
+    rows
+        How many stand in the open; the rest is folded away.
+    """
+    shown = frame.reindex(columns=["what", "why", "owner", "due_on", "measure", "practice"])
+    items = shown.astype(object).where(shown.notna(), "").to_dict("records")
+    markup = templates().get_template("checklist.html.j2").render(items=items, rows=rows)
+    plain = "\n".join(f"[ ] {item['what']}" for item in items)
+    display({"text/html": markup, "text/plain": plain, NOTE: {"texts": [item["what"] for item in items]}}, raw=True)
+
+
+def actions(frame: pd.DataFrame, as_of) -> None:
+    """Show the actions of a playbook as a checklist, and write them to ``tables/actions`` and to calendars.
+
+    Parameters
+    ----------
+    frame
+        As :func:`kamlib.reports.actions.in_words` returns it. The next report of this kind looks in the book for
+        what became of each (:func:`kamlib.studies.follow_up.follow_up`).
+    as_of
+        Day the book was read as of.
+
+    Raises
+    ------
+    RequestError
+        When a column is lacking or an action is there twice.
+    """
+    wanted = ["action_id", "account_id", "manager_id", "owner", "what", "why", "due_on", "measure", "practice"]
+    wanted += ["kind", "asked_on", "detail"]
+    if lacking := [column for column in wanted if column not in frame]:
+        raise RequestError(f"actions lack {len(lacking)} columns: {', '.join(lacking)}")
+    if doubled := int(frame["action_id"].duplicated().sum()):
+        raise RequestError(f"{doubled} actions have the identifier of another one; gather them first")
+    for_machines = [column for column in frame if column not in {*wanted, "key", "summary", "description"}]
+    write_table("actions", frame[[*wanted, *for_machines]])
+    if frame.empty:
+        sentence("actions.none")
+        return
+    checklist(frame)
+    calendar("actions", frame, as_of)
+
+
 def harmless(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with an apostrophe before each text that a spreadsheet would run as a formula."""
     guarded = frame.copy()

@@ -117,6 +117,13 @@ from kamlib.reports.findings.migration import (
     rows_read,
     segment_moves_note,
 )
+from kamlib.reports.findings.playbooks import (
+    FOLLOW_COLUMNS,
+    action_blind_spots,
+    action_record,
+    action_states,
+    flag,
+)
 from kamlib.reports.findings.segmentation import (
     abc_classes,
     class_notes,
@@ -186,6 +193,7 @@ __all__ = [
     "ACCOUNT_COLUMNS",
     "CALL_COLUMNS",
     "CHANGE_COLUMNS",
+    "FOLLOW_COLUMNS",
     "KEY_COLUMNS",
     "LARGE_COLUMNS",
     "METHOD_COLUMNS",
@@ -218,6 +226,9 @@ __all__ = [
     "account_to_do",
     "account_trade",
     "account_visits",
+    "action_blind_spots",
+    "action_record",
+    "action_states",
     "call_plan",
     "calls_to_make",
     "cap_note",
@@ -260,6 +271,7 @@ __all__ = [
     "due_record",
     "due_table",
     "executive_time",
+    "flag",
     "judge",
     "key_account_changes",
     "key_account_likeness",
