@@ -67,6 +67,17 @@ def test_stocks_do_not_leak_from_one_account_to_the_next():
     assert stock.tolist() == [4, 2, 0, 0]
 
 
+@pytest.mark.parametrize("value", [-500.0, np.nan])
+def test_the_stock_follows_months_whose_outcome_cannot_be_used(value):
+    panel = carried()
+    rows = np.random.default_rng(3).choice(len(panel), 150, replace=False)
+    hurt = panel.assign(revenue=panel["revenue"].mask(panel.index.isin(rows), value))
+    found, whole = effect(hurt, method="adstock"), effect(panel, method="adstock")
+    assert found.n_accounts == 150
+    assert found.n == 150 * 33 - (rows % 36 >= 3).sum()
+    assert found.diagnostics["lambda"] == pytest.approx(whole.diagnostics["lambda"], abs=0.03)
+
+
 def test_an_account_with_a_gap_is_left_out_and_counted():
     panel = carried().drop(index=10)
     dropped = effect(panel, method="adstock").n_dropped

@@ -62,3 +62,18 @@ def test_collinear_regressors_are_refused(ready):
         pytest.raises(ModelError, match="regressors x, twin are collinear after account and month effects"),
     ):
         regress(twin, ["x", "twin"], ready.cluster_columns)
+
+
+@pytest.mark.parametrize("managers", ["none", "fixed", "changing"])
+def test_a_regression_read_again_from_its_parts_has_the_same_error(managers):
+    panel = simulate(accounts=150)
+    if managers != "none":
+        month = np.arange(len(panel)) % 24
+        moves = (month > 12) * (np.arange(len(panel)) // 24 % 3) * (managers == "changing")
+        panel["manager_id"] = (panel["account_id"].str[-2:].astype(int) + moves) % 40
+    ready = prepare(panel, "revenue", "visits", unit="account_id", time="month")
+    fit = regress(ready.frame, ["x"], ready.cluster_columns, family="ppml")
+    weight, residual = fit.frame["weight"].to_numpy(), fit.frame["residual"].to_numpy()
+    again = fit.inferred(float(fit.coefficients["x"]), fit.partialled(), weight, residual, seed=0)
+    assert again.error == pytest.approx(fit.standard_error(), rel=1e-5)
+    assert again.p_value() == pytest.approx(fit.inference(0).p_value(), rel=1e-4)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -148,11 +149,11 @@ class _Request:
             raise RequestError(
                 f"{len(crossed)} accounts have a minimum above their maximum: {', '.join(crossed[:5])}; lower it."
             )
-        excess = -self.room()
+        excess = -self.room
         short = excess[excess > 1e-9]
         if len(short):
             raise RequestError(" ".join(self._shortage(group, short[group]) for group in short.index[:5]))
-        endless = self.terms.index[~np.isfinite(self.most_calls())]
+        endless = self.terms.index[~np.isfinite(self.most_calls)]
         if len(endless):
             raise RequestError(f"No maximum and no budget limits {_named(endless)}; give one of the two.")
 
@@ -165,14 +166,16 @@ class _Request:
             f"than the budget of {self.budget[group]:g}; largest: {largest}. Lower minimum or raise budget."
         )
 
+    @cached_property
     def room(self) -> pd.Series:
         """What each group's budget leaves above the minimum calls."""
         needed = (self.terms["minimum"] * self.terms["hours_per_call"]).groupby(self.terms["group"]).sum()
         return self.budget.reindex(needed.index) - needed
 
+    @cached_property
     def most_calls(self) -> np.ndarray:
         """Calls an account can get at most, when all others get their minimum."""
-        room = self.terms["group"].map(self.room()).astype(float).clip(lower=0)
+        room = self.terms["group"].map(self.room).astype(float).clip(lower=0)
         most = np.minimum(self.terms["minimum"] + room / self.terms["hours_per_call"], self.terms["maximum"])
         return (np.floor(most + 1e-9) if self.integer else most).to_numpy()
 
@@ -184,7 +187,7 @@ class _Request:
         def profit(item: int, calls: np.ndarray) -> np.ndarray:
             return margin[item] * self.sales(positions[item], calls) - cost[item] * calls
 
-        low, high = terms["minimum"].to_numpy(), self.most_calls()[positions]
+        low, high = terms["minimum"].to_numpy(), self.most_calls[positions]
         return Knapsack(profit, low, high, terms["hours_per_call"].to_numpy(), float(self.budget[group]))
 
     def sales(self, position: int, calls: np.ndarray) -> np.ndarray:

@@ -3,7 +3,8 @@
 The stock of an account is A(t) = x(t) + λ A(t−1). It enters as (1 − λ) A, a weighted mean of present and past
 exposure in the unit of the exposure, in the scale of the panel. Before an account's first month the exposure is taken
 to have stood at the account's own mean; the first ``burn_in`` months, in which that guess weighs most, are left out
-of the likelihood for every λ alike.
+of the likelihood for every λ alike. The stock follows every month in which exposure is known; only then are months
+left out whose outcome is missing or negative.
 
 Source: Broadbent (1979) for the stock; Rotnitzky & Jewell (1990) for scaling a quasi-likelihood ratio by the ratio
 of robust to model variance, which makes the interval of λ valid under overdispersion, clustering and any currency.
@@ -18,8 +19,9 @@ import pandas as pd
 from scipy import optimize, stats
 
 from kamlib.errors import ModelError, RequestError
-from kamlib.studies.effects.panels import Panel, in_scale, informative
-from kamlib.studies.effects.regressions import Fit, regress, residualise
+from kamlib.studies.effects.absorption import TwoWay
+from kamlib.studies.effects.panels import Panel, in_scale, informative, non_negative, with_outcome
+from kamlib.studies.effects.regressions import TWO_WAY, Fit, regress, require_variation, residualise
 
 HIGHEST_LAMBDA = 0.95
 ROOT_STEPS = 6
@@ -63,12 +65,13 @@ def adstock(exposure: np.ndarray, position: np.ndarray, carry: float, before: np
     >>> adstock(np.array([4.0, 0.0]), np.array([0, 1]), 0.5, np.zeros(2))
     array([2., 1.])
     """
-    stock = np.array(before, dtype="float64")
-    for step in range(position.max() + 1):
-        rows = np.flatnonzero(position == step)
-        previous = stock[rows - 1] if step else before[rows]
-        stock[rows] = (1 - carry) * exposure[rows] + carry * previous
-    return stock
+    account = np.cumsum(position == 0) - 1
+    table = np.zeros((account[-1] + 1, position.max() + 1))
+    table[account, position] = exposure
+    stock = before[position == 0]
+    for month in table.T:
+        stock = month[:] = (1 - carry) * month + carry * stock
+    return table[account, position]
 
 
 def fit_carryover(panel: Panel, level: float, burn_in: int = 3) -> CarryOver:
@@ -80,6 +83,8 @@ def fit_carryover(panel: Panel, level: float, burn_in: int = 3) -> CarryOver:
         for an exposure that came in logs, or a burn-in that leaves fewer than three months.
     ModelError
         when the regression cannot be fitted.
+
+    ``panel`` holds every month in which exposure is known (``prepare(..., is_followed=True)``).
     """
     if panel.scale == "logged":
         raise RequestError(f"carry-over needs {panel.exposure} itself, not its log; pass the exposure and scale='log'")
@@ -91,8 +96,9 @@ def fit_carryover(panel: Panel, level: float, burn_in: int = 3) -> CarryOver:
     fit = stocks.fit(best)
     joint = _joint_covariance(stocks, best, fit)
     scale = _quasi_scale(joint, stocks, best, fit)
-    interval = _profile_interval(stocks, best, fit.log_likelihood, scale, float(np.sqrt(joint[1, 1])), level)
-    profile = pd.DataFrame({"lambda": GRID, "log_likelihood": (log_likelihoods - fit.log_likelihood) / scale})
+    top = max(stocks.height(best), log_likelihoods.max())
+    interval = _profile_interval(stocks, best, top, scale, float(np.sqrt(joint[1, 1])), level)
+    profile = pd.DataFrame({"lambda": GRID, "log_likelihood": (log_likelihoods - top) / scale})
     runs = _runs(float(fit.coefficients["x"]), best, joint)
     return CarryOver(stocks.at(best), fit, best, interval, profile, runs)
 
@@ -107,7 +113,10 @@ def without_gaps(panel: Panel) -> Panel:
 
 
 class _Stocks:
-    """The panel at any λ, always on the same rows."""
+    """The panel at any λ, always on the same rows.
+
+    A profile needs some twenty fits that differ little: each begins where the last one ended.
+    """
 
     def __init__(self, panel: Panel, burn_in: int):
         frame = panel.frame
@@ -116,8 +125,13 @@ class _Stocks:
         self.before = frame.groupby("unit")["raw"].transform("mean").to_numpy()
         is_kept = pd.Series(self.position >= burn_in)
         marked = replace(panel, frame=frame.assign(row=np.arange(len(frame))))
-        self.panel = informative(marked.keep(is_kept, f"first {burn_in} months of an account (burn-in)"))
+        later = marked.keep(is_kept, f"first {burn_in} months of an account (burn-in)")
+        self.panel = informative(non_negative(with_outcome(later)))
         self.rows = self.panel.frame["row"].to_numpy()
+        require_variation(self.at(0.0).frame, "x", TWO_WAY)
+        self.layout, self.near = TwoWay.of(self.panel.frame), None
+        self.outcome = self.panel.frame["y"].to_numpy()
+        self.controls = self.panel.frame[self.panel.controls].to_numpy()
 
     def values(self, carry: float) -> np.ndarray:
         stock = adstock(self.exposure, self.position, carry, self.before)[self.rows]
@@ -126,18 +140,25 @@ class _Stocks:
     def at(self, carry: float) -> Panel:
         return replace(self.panel, frame=self.panel.frame.assign(x=self.values(carry)))
 
-    def fit(self, carry: float, is_checked: bool = True) -> Fit:
+    def height(self, carry: float) -> float:
+        """Log-likelihood of the Poisson regression at one λ."""
+        columns = np.column_stack([self.values(carry), self.controls])
+        found = self.layout.poisson(self.outcome, columns, self.near)
+        self.near = found.mean
+        return found.log_likelihood
+
+    def fit(self, carry: float) -> Fit:
         names, clusters = ["x", *self.panel.controls], self.panel.cluster_columns
-        return regress(self.at(carry).frame, names, clusters, family="ppml", is_checked=is_checked)
+        return regress(self.at(carry).frame, names, clusters, family="ppml", is_checked=True)
 
 
 def _maximise(stocks: _Stocks) -> tuple[float, np.ndarray]:
     """Grid, then a bounded search between the neighbours of the best grid point."""
-    heights = np.array([stocks.fit(carry, is_checked=carry > 0).log_likelihood for carry in GRID])
+    heights = np.array([stocks.height(carry) for carry in GRID])
     top = int(heights.argmax())
     low, high = GRID[max(top - 1, 0)], GRID[min(top + 1, len(GRID) - 1)]
     found = optimize.minimize_scalar(
-        lambda carry: -stocks.fit(carry).log_likelihood,
+        lambda carry: -stocks.height(carry),
         bounds=(low, high),
         method="bounded",
         options={"xatol": 2e-3},
@@ -178,7 +199,7 @@ def _profile_interval(stocks, best, top, scale, error, level) -> tuple[float, fl
     wanted = stats.norm.ppf(0.5 + level / 2)
 
     def root(carry: float) -> float:
-        return float(np.sqrt(max(2 * (top - stocks.fit(carry).log_likelihood) / scale, 1e-12)))
+        return float(np.sqrt(max(2 * (top - stocks.height(carry)) / scale, 1e-12)))
 
     ends = []
     for sign in (-1, 1):

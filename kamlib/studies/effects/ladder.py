@@ -131,9 +131,10 @@ def effect(
     """
     check_request(method, level)
     controls = _controls(panel, outcome, method, covariates)
-    ready = prepare(panel, outcome, exposure, unit=unit, time=time, covariates=controls, cluster=cluster, scale=scale)
+    names = {"unit": unit, "time": time, "covariates": controls, "cluster": cluster, "scale": scale}
+    ready = prepare(panel, outcome, exposure, **names, is_followed=method == "adstock")
     if method == "adstock":
-        return _adstock(non_negative(ready), level, burn_in, seed)
+        return _adstock(ready, level, burn_in, seed)
     if method == "dml":
         return _dml(ready, level, folds, seed)
     if method == "pooled":

@@ -63,8 +63,13 @@ class Panel:
         return replace(self, frame=self.frame[mask].reset_index(drop=True), dropped=dropped)
 
 
-def prepare(panel, outcome, exposure, *, unit, time, covariates=(), cluster=None, scale="auto") -> Panel:
+def prepare(
+    panel, outcome, exposure, *, unit, time, covariates=(), cluster=None, scale="auto", is_followed=False
+) -> Panel:
     """Check a caller's frame and return a :class:`Panel`.
+
+    ``is_followed`` keeps the periods without outcome or covariates, through which a stock of exposure has to be
+    followed; :func:`with_outcome` leaves them out later.
 
     Raises
     ------
@@ -91,7 +96,7 @@ def prepare(panel, outcome, exposure, *, unit, time, covariates=(), cluster=None
     for name, source in numbered("cluster", clusters).items():
         frame[name] = pd.factorize(panel[source].astype("object"), use_na_sentinel=False)[0]
     ready = Panel(frame, outcome, exposure, unit, time, covariates, clusters, "level", {})
-    ready = _complete_rows(ready)
+    ready = _with_exposure(ready) if is_followed else _with_exposure(with_outcome(ready))
     chosen = choose_scale(ready.frame["raw"], exposure, scale)
     return replace(ready, frame=_number_units(_in_scale(ready.frame, chosen)), scale=chosen)
 
@@ -276,11 +281,15 @@ def _in_scale(frame: pd.DataFrame, scale: str) -> pd.DataFrame:
     return frame.assign(x=in_scale(frame["raw"].to_numpy(), scale))
 
 
-def _complete_rows(panel: Panel) -> Panel:
-    for reason, column in {f"no {panel.outcome}": "y", f"no {panel.exposure}": "raw"}.items():
-        panel = panel.keep(panel.frame[column].notna(), reason)
-    for column, source in numbered("c", panel.covariates).items():
+def with_outcome(panel: Panel) -> Panel:
+    """Leave out the periods without outcome or without one of the covariates."""
+    for column, source in {"y": panel.outcome, **numbered("c", panel.covariates)}.items():
         panel = panel.keep(panel.frame[column].notna(), f"no {source}")
+    return panel
+
+
+def _with_exposure(panel: Panel) -> Panel:
+    panel = panel.keep(panel.frame["raw"].notna(), f"no {panel.exposure}")
     panel = panel.keep(panel.frame["label"].notna(), f"no {panel.unit}")
     if panel.frame["label"].nunique() < 2 or panel.frame["time"].nunique() < 2:
         raise ModelError(

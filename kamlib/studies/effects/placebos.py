@@ -13,8 +13,9 @@ import pandas as pd
 from scipy import stats
 
 from kamlib.errors import RequestError
+from kamlib.studies.effects.absorption import TwoWay
 from kamlib.studies.effects.panels import Panel, informative, non_negative, prepare, shifted
-from kamlib.studies.effects.regressions import BOOTSTRAP_DRAWS, Fit, regress, residualise, webb_weights
+from kamlib.studies.effects.regressions import BOOTSTRAP_DRAWS, Fit, Inference, regress, residualise_all, webb_weights
 
 PERIODS_PER_LEAD, MOST_LEADS = 6, 6
 
@@ -146,7 +147,7 @@ def _joint_test(fit: Fit, names, given, seed) -> tuple[float, str]:
 def _scores(restricted: Fit, names, given) -> tuple[np.ndarray, np.ndarray]:
     """Scores of the leads by cluster (G, leads), and their information (leads, leads)."""
     frame = restricted.frame
-    left = np.column_stack([residualise(frame, name, given, restricted.effects) for name in names])
+    left = residualise_all(frame, names, given, restricted.effects)
     weight, surprise = frame["weight"].to_numpy(), frame["residual"].to_numpy()
     scores = pd.DataFrame(left * (weight * surprise)[:, None]).groupby(frame[restricted.coarsest].to_numpy()).sum()
     return scores.to_numpy(), left.T @ (left * weight[:, None])
@@ -226,13 +227,14 @@ def permuted_visits(
         raise RequestError(f"draws must be at least 20 to say anything about a share; got {draws}")
     ready = prepare(panel, outcome, exposure, unit=unit, time=time, covariates=covariates, cluster=cluster, scale=scale)
     ready = informative(non_negative(ready))
-    real = _fit(ready, ready.frame["x"].to_numpy())
+    real = regress(ready.frame, ["x", *ready.controls], ready.cluster_columns, family="ppml")
     how = _natural_shuffle(ready.frame) if how == "auto" else how
     generator = np.random.default_rng(seed)
     shuffle = {"months": _shuffled_months, "paths": _shuffled_paths}[how]
-    fits = [_fit(ready, shuffle(ready.frame, generator), is_checked=True) for _ in range(draws)]
-    estimates = np.array([fit.coefficients["x"] for fit in fits])
-    false = sum(fit.inference(seed).p_value() < 1 - level for fit in fits)
+    again = _Again(real, TwoWay.of(real.frame))
+    found = [again.inference(shuffle(ready.frame, generator), seed) for _ in range(draws)]
+    estimates = np.array([one.estimate for one in found])
+    false = sum(one.p_value() < 1 - level for one in found)
     estimate = float(real.coefficients["x"])
     return PermutedVisits(
         passed=bool(stats.binom.sf(false - 1, draws, 1 - level) >= 0.01),
@@ -247,9 +249,18 @@ def permuted_visits(
     )
 
 
-def _fit(panel: Panel, exposure: np.ndarray, is_checked: bool = False) -> Fit:
-    frame, names = panel.frame.assign(x=exposure), ["x", *panel.controls]
-    return regress(frame, names, panel.cluster_columns, family="ppml", is_checked=is_checked)
+@dataclass(frozen=True)
+class _Again:
+    """A fitted regression whose exposure is exchanged: outcome, controls, rows and clusters stay as they are."""
+
+    fit: Fit
+    layout: TwoWay
+
+    def inference(self, exposure: np.ndarray, seed: int) -> Inference:
+        frame = self.fit.frame
+        columns = np.column_stack([exposure, frame[self.fit.coefficients.index[1:]].to_numpy()])
+        found = self.layout.poisson(frame["y"].to_numpy(), columns, frame["weight"].to_numpy())
+        return self.fit.inferred(float(found.coefficients[0]), found.partialled(), found.mean, found.surprise, seed)
 
 
 def _natural_shuffle(frame: pd.DataFrame) -> str:

@@ -9,6 +9,7 @@ linearised score, Kline & Santos 2012).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,6 +20,7 @@ import statsmodels.api as sm
 from scipy import stats
 
 from kamlib.errors import ModelError
+from kamlib.studies.effects.absorption import TwoWay
 
 FEW_CLUSTERS = 20
 BOOTSTRAP_DRAWS = 1999
@@ -39,6 +41,7 @@ class Fit:
     frame : the rows used, with ``weight`` (IRLS weight) and ``residual`` (working residual) beside the data
     effects : columns whose effects are in the model
     clusters : the frame's columns clustered by, nested ones left out
+    corrections : small-sample factor of each clustering, by its columns
     log_likelihood : of the Poisson in units of the mean outcome, so that money × k changes nothing; NaN for OLS
     """
 
@@ -48,6 +51,7 @@ class Fit:
     frame: pd.DataFrame
     effects: tuple[str, ...]
     clusters: tuple[str, ...]
+    corrections: Mapping[tuple[str, ...], float]
     log_likelihood: float
 
     def standard_error(self, name: str = "x") -> float:
@@ -65,13 +69,40 @@ class Fit:
 
     def inference(self, seed: int, name: str = "x") -> Inference:
         """What can be said about one coefficient, by the coarsest clustering."""
-        left = self.partialled(name)
-        weighted = self.frame["weight"].to_numpy() * left
-        sums = pd.DataFrame({"score": weighted * self.frame["residual"].to_numpy(), "information": weighted * left})
+        weight, residual = self.frame["weight"].to_numpy(), self.frame["residual"].to_numpy()
+        estimate, error = float(self.coefficients[name]), self.standard_error(name)
+        return self._inference(estimate, error, self.partialled(name), weight, residual, seed)
+
+    def inferred(self, estimate: float, left, weight, residual, seed: int) -> Inference:
+        """The same of another regressor on the same rows and clusters.
+
+        Parameters
+        ----------
+        left, weight, residual : (n,) the regressor after all others, and the weights and working residuals of its fit
+        """
+        score = weight * left * residual
+        error = np.sqrt(self._largest_spread(score)) / (weight * left**2).sum()
+        return self._inference(estimate, float(error), left, weight, residual, seed)
+
+    def _largest_spread(self, score: np.ndarray) -> float:
+        """Variance of the sum of (n,) scores under the clustering in which it is largest."""
+        codes = {columns: _crossed(self.frame, columns) for columns in self.corrections}
+        squares = {columns: (np.bincount(code, score) ** 2).sum() for columns, code in codes.items()}
+        one_way = [self.corrections[c] * square for c, square in squares.items() if len(c) == 1]
+        two_way = [
+            self.corrections[c] * (sum(squares[(column,)] for column in c) - square)
+            for c, square in squares.items()
+            if len(c) == 2
+        ]
+        return max(*one_way, *two_way) if two_way else max(one_way)
+
+    def _inference(self, estimate, error, left, weight, residual, seed) -> Inference:
+        weighted = weight * left
+        sums = pd.DataFrame({"score": weighted * residual, "information": weighted * left})
         totals = sums.groupby(self.frame[self.coarsest].to_numpy()).sum()
-        estimate, information = float(self.coefficients[name]), totals["information"].to_numpy()
+        information = totals["information"].to_numpy()
         contributions = totals["score"].to_numpy() + estimate * information
-        return Inference(estimate, self.standard_error(name), contributions, information, seed)
+        return Inference(estimate, error, contributions, information, seed)
 
 
 @dataclass(frozen=True)
@@ -130,7 +161,7 @@ def regress(frame, regressors, clusters, *, family="ols", effects=TWO_WAY, is_ch
     if frame.empty:
         raise ModelError("no row is left to estimate from; take more accounts or more months")
     for name in [] if is_checked else regressors:
-        _require_variation(frame, name, effects)
+        require_variation(frame, name, effects)
     clusters = unnested(frame, clusters)
     right = (" + ".join(regressors) or "1") + (f" | {' + '.join(effects)}" if effects else "")
     centre = frame["y"].mean() if family == "ppml" else 1.0
@@ -141,13 +172,15 @@ def regress(frame, regressors, clusters, *, family="ols", effects=TWO_WAY, is_ch
         raise ModelError(f"regressors {', '.join(regressors)} are collinear after {_listed(effects)}; leave one out")
     weight = model.predict(type="response") if family == "ppml" else np.ones(len(data))
     used = data.assign(weight=weight, residual=model.resid() / weight)
+    covariance, corrections = _largest_covariance(model, names, clusters)
     return Fit(
         family=family,
         coefficients=pd.Series(model._beta_hat, index=names),
-        covariance=_largest_covariance(model, names, clusters),
+        covariance=covariance,
         frame=used,
         effects=tuple(effects),
         clusters=clusters,
+        corrections=corrections,
         log_likelihood=_poisson_likelihood(used) if family == "ppml" else np.nan,
     )
 
@@ -170,7 +203,8 @@ def _run(family, formula, data, clusters):
     return model
 
 
-def _require_variation(frame, name, effects) -> None:
+def require_variation(frame, name, effects) -> None:
+    """Refuse a regressor that does not vary once the effects are taken out."""
     values = frame[name].to_numpy()
     left = residualise(frame.assign(weight=1.0), name, [], effects)
     if np.std(left) <= 1e-8 * max(np.std(values), np.abs(values).max(), 1e-300):
@@ -187,8 +221,28 @@ def _listed(effects) -> str:
 
 def residualise(frame, name, others, effects) -> np.ndarray:
     """(n,) weighted residual of column ``name`` on ``others`` and the effects; weights in column ``weight``."""
-    right = (" + ".join(others) or "1") + (f" | {' + '.join(effects)}" if effects else "")
-    return np.asarray(pf.feols(f"{name} ~ {right}", frame, weights="weight", vcov="iid").resid())
+    return residualise_all(frame, [name], others, effects)[:, 0]
+
+
+def residualise_all(frame, names, others, effects) -> np.ndarray:
+    """(n, k) the same for several columns at once."""
+    weights = frame["weight"].to_numpy()
+    columns = frame[[*names, *others]].to_numpy(dtype="float64")
+    absorbed = _absorbed(frame, columns, weights, effects)
+    left, controls = absorbed[:, : len(names)], absorbed[:, len(names) :]
+    if not others:
+        return left
+    root = np.sqrt(weights)[:, None]
+    return left - controls @ np.linalg.lstsq(root * controls, root * left, rcond=None)[0]
+
+
+def _absorbed(frame, columns, weights, effects) -> np.ndarray:
+    if tuple(effects) == TWO_WAY:
+        return TwoWay.of(frame).residuals(columns, weights)
+    groups = pd.factorize(frame[effects[0]])[0] if effects else np.zeros(len(frame), dtype="int64")
+    totals = np.bincount(groups, weights)
+    sums = [np.bincount(groups, column * weights) for column in columns.T]
+    return columns - (np.column_stack(sums) / totals[:, None])[groups]
 
 
 def unnested(frame: pd.DataFrame, clusters) -> tuple[str, ...]:
@@ -201,14 +255,22 @@ def unnested(frame: pd.DataFrame, clusters) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def _largest_covariance(model, names, clusters) -> pd.DataFrame:
+def _largest_covariance(model, names, clusters) -> tuple[pd.DataFrame, dict[tuple[str, ...], float]]:
+    """The covariance under the clustering in which it is largest, and the small-sample factor of each."""
     if not names:
-        return pd.DataFrame()
-    matrices = [model.vcov({"CRV1": column})._vcov.copy() for column in clusters]
-    if len(clusters) > 1:
-        matrices.append(model.vcov({"CRV1": "+".join(clusters)})._vcov.copy())
+        return pd.DataFrame(), {}
+    matrices, corrections = [], {}
+    for columns in [(column,) for column in clusters] + ([tuple(clusters)] if len(clusters) > 1 else []):
+        found = model.vcov({"CRV1": "+".join(columns)})
+        matrices.append(found._vcov.copy())
+        corrections[columns] = float(np.ravel(found._ssc)[0])
     largest = max(matrices, key=lambda matrix: matrix[names.index(_focus(names)), names.index(_focus(names))])
-    return pd.DataFrame(largest, index=names, columns=names)
+    return pd.DataFrame(largest, index=names, columns=names), corrections
+
+
+def _crossed(frame: pd.DataFrame, columns: tuple[str, ...]) -> np.ndarray:
+    """(n,) number of the cell of these columns that each row is in."""
+    return frame.groupby(list(columns), sort=False).ngroup().to_numpy()
 
 
 def _focus(names) -> str:
@@ -229,7 +291,7 @@ def negative_binomial(frame, regressors, clusters) -> Fit:
         raise ModelError("the NB2 regression did not converge; try method='ppml_fe' or fewer covariates")
     mean, alpha = result.predict(), result.params["alpha"]
     used = frame.assign(weight=mean / (1 + alpha * mean), residual=frame["y"] / mean - 1)
-    return Fit("nb2", result.params, result.cov_params(), used, (), clusters, float(result.llf))
+    return Fit("nb2", result.params, result.cov_params(), used, (), clusters, {}, float(result.llf))
 
 
 def wild_p_value(contributions, information, null, weights) -> float:

@@ -308,7 +308,8 @@ def _gains(curves: pd.Series, present: pd.DataFrame, calls: pd.Series, costs: _C
     """(accounts, draws) profit of the planned visits beyond today's."""
     rows = zip(curves, present["today"], calls, strict=True)
     sales = [np.diff(curve.draws(np.array([today, plan])), axis=0)[0] for curve, today, plan in rows]
-    sales = np.array([np.broadcast_to(row, max(len(s) for s in sales)) for row in sales])
+    width = max(map(len, sales))  # a curve from judgement alone has one draw, the same for all
+    sales = np.array([np.broadcast_to(row, width) for row in sales])
     cost = costs.cost_per_visit * (calls.to_numpy() - present["today"].to_numpy())
     return costs.margin_share * sales - cost[:, None]
 
