@@ -50,6 +50,7 @@ bench: $(READY)  ## measure, in tables
 
 docs: $(READY)  ## write the generated pages anew
 	$(BIN)/python -m kamlib.book.dictionary
+	$(BIN)/python -m kamlib.reports.practices
 
 clean:  ## remove what was built, keep the environment
 	rm -rf reports/rendered data/sample .pytest_cache .ruff_cache

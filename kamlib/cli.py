@@ -171,6 +171,15 @@ def parameters(notebook: str) -> None:
             click.echo(f"  {p.name}: {p.type} = {p.default!r}  {notes}")
 
 
+@main.command()
+def practices() -> None:
+    """Show which notebook, cell, test and page treats each practice, K001 to K110."""
+    from kamlib.reports.practices import coverage, lines
+
+    for line in lines(coverage()):
+        click.echo(line)
+
+
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def lab(arguments) -> None:

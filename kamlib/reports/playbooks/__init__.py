@@ -1,0 +1,1 @@
+"""The words of the playbooks, one module for each; their sentences stand whole in the language folder."""

@@ -1,0 +1,145 @@
+"""Which practice is treated where: the tags of notebook cells, the tests of what they call, and the page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+from kamlib.reports.parameters import read_notebook
+from kamlib.reports.practices.catalogue import Practice, practices
+from kamlib.reports.spec import root
+
+SERVED, FLAGGED, NOT_YET = "served", "flagged", "not yet"
+_TAG = re.compile(r"^K\d{3}$")
+_CALL = re.compile(r"\b(?:findings|figures|words|plan|follow_up|dossier|segmentation|course)\.([a-z]\w+)")
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """One cell that treats a practice.
+
+    Parameters
+    ----------
+    notebook
+        ``studies/churn``.
+    cell
+        Its number in the notebook, from 0.
+    chapter
+        The heading it stands under.
+    page
+        Where it is read in a period's folder, with the anchor of the chapter.
+    tests
+        Test files that name a function the cell calls, or the notebook.
+    """
+
+    notebook: str
+    cell: int
+    chapter: str
+    page: str
+    tests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """A practice, whether it is served, flagged or not yet treated, and the cells that treat it."""
+
+    practice: Practice
+    treatments: tuple[Treatment, ...]
+
+    @property
+    def status(self) -> str:
+        """``served``, ``flagged`` (treated, and marked for a person's review) or ``not yet``."""
+        if not self.treatments:
+            return NOT_YET
+        return FLAGGED if self.practice.flagged else SERVED
+
+    @property
+    def reason(self) -> str:
+        """Why it is not treated yet; empty where it is."""
+        if self.treatments:
+            return ""
+        waits = self.practice.pending
+        return f"waits for the study of {waits}" if waits else "no notebook treats it"
+
+
+def notebooks(folder: Path | None = None) -> dict[str, NotebookNode]:
+    """All notebooks by name, as ``studies/churn``."""
+    folder = folder or root() / "notebooks"
+    paths = sorted(path for path in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+    return {str(path.relative_to(folder).with_suffix("")): read_notebook(path) for path in paths}
+
+
+def coverage(folder: Path | None = None, tests: Path | None = None) -> list[Coverage]:
+    """Every practice with the cells that treat it.
+
+    Parameters
+    ----------
+    folder
+        The notebooks; the project's where not given.
+    tests
+        The tests; the project's where not given, and none where it has none.
+
+    Examples
+    --------
+    >>> [c.status for c in coverage() if c.practice.id == "K014"]  # doctest: +SKIP
+    ['served']
+    """
+    found: dict[str, list[Treatment]] = {}
+    sources = _sources(tests or root() / "tests")
+    for name, notebook in notebooks(folder).items():
+        for practice, treatment in _treatments(name, notebook, sources):
+            found.setdefault(practice, []).append(treatment)
+    return [Coverage(practice, tuple(found.get(key, ()))) for key, practice in practices().items()]
+
+
+def tags(cell: NotebookNode) -> list[str]:
+    """The practices a cell is tagged with."""
+    return [tag for tag in cell.metadata.get("tags", []) if _TAG.match(tag)]
+
+
+def declared(notebook: NotebookNode) -> list[str]:
+    """The practices a notebook declares in its metadata."""
+    return list(notebook.metadata.get("kam", {}).get("practices", []))
+
+
+def lines(found: list[Coverage]) -> list[str]:
+    """The coverage as lines to print: practice, status, notebook and cell, test, page."""
+    told = []
+    for one in found:
+        head = f"{one.practice.id} {one.status:8} {one.practice.name} {one.practice.zh}"
+        told.append(f"{head} ({one.reason})" if one.reason else head)
+        for cell in one.treatments:
+            shown = ", ".join(cell.tests) or "no test names it"
+            told.append(f"       {cell.notebook} cell {cell.cell} · {shown} · {cell.page}")
+    counts = {status: sum(one.status == status for one in found) for status in (SERVED, FLAGGED, NOT_YET)}
+    return [*told, ", ".join(f"{n} {status}" for status, n in counts.items())]
+
+
+def _treatments(name: str, notebook: NotebookNode, sources: Mapping[str, str]):
+    heading = ""
+    page = f"{name.split('/')[-1]}/report.html"
+    for number, cell in enumerate(notebook.cells):
+        if cell.cell_type == "markdown":
+            heads = [line[3:].strip() for line in cell.source.splitlines() if line.startswith("## ")]
+            heading = heads[-1] if heads else heading
+        for practice in tags(cell):
+            anchor = f"#{heading.replace(' ', '-')}" if heading else ""
+            tested = _tests(cell.source, name.split("/")[-1], sources)
+            yield practice, Treatment(name, number, heading, page + anchor, tested)
+
+
+def _sources(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("test_*.py"))}
+
+
+def _tests(source: str, stem: str, sources: Mapping[str, str]) -> tuple[str, ...]:
+    """The tests that name a function of the cell; where none does, those that name its notebook."""
+    called = [name for name in _CALL.findall(source) if name not in {"measure", "py"}]
+    wanted = re.compile(rf"\b(?:{'|'.join(map(re.escape, called))})\b") if called else None
+    naming = [name for name, text in sources.items() if wanted and wanted.search(text)]
+    by_notebook = re.compile(rf"\b{re.escape(stem)}\b")
+    return tuple(naming or [name for name, text in sources.items() if by_notebook.search(text)])
