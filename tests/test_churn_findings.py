@@ -439,3 +439,12 @@ def test_every_reason_action_and_driver_has_its_words():
     wanted |= {f"churn.action_{code}" for code in calls.ACTIONS} | {f"churn.driver_{k}" for k in KINDS}
     wanted |= {f"churn.complaint_state_{state}" for state in STATES}
     assert wanted <= set(keys())
+
+
+@pytest.mark.parametrize(("calls", "words"), [(0, "No call pays"), (1, "One call is worth"), (3, "3 calls are worth")])
+def test_calls_that_cost_nothing_on_record_are_not_said_to_pay_for_themselves(result, calls, words):
+    free = replace(result, policy=replace(result.policy, contact_cost=0.0))
+    action = np.where(np.arange(len(result.accounts)) < calls, "call", "leave")
+    found = findings.calls_to_make(replace(free, accounts=result.accounts.assign(action=action)))
+    assert found.sentence.startswith(words)
+    assert "cost 0" not in found.sentence

@@ -18,7 +18,8 @@ CHINESE_FONTS = (
     "WenQuanYi Zen Hei",
     "Noto Serif CJK TC",
 )
-WIDTH, HEIGHT = 7.2, 3.8
+# Narrow, so that lettering can still be read where a phone shrinks the figure to its screen.
+WIDTH, HEIGHT = 5.8, 3.4
 
 
 def use_style() -> None:

@@ -144,12 +144,13 @@ def calls_to_make(result: Churn) -> Finding:
     saved = float(called["gain_of_call"].sum() + cost)
     values = {"calls": len(called), "saved": saved, "cost": cost or policy.contact_cost, "what": what(result)}
     branch = "calls_none" if not len(called) else "calls_one" if len(called) == 1 else "calls"
+    free = "_free" if len(called) and not policy.contact_cost else ""
     declared = Gate(False, Verdict.CAUTION, say("churn.calls_declared", kept=policy.kept_share))
     verdict, reason = judge(*gates(result), declared)
     decided = bool(len(called)) and verdict is not Verdict.NO_CONCLUSION
     return Finding(
         "churn.calls",
-        say(f"churn.{branch}", **values),
+        say(f"churn.{branch}{free}", **values),
         len(called),
         "calls",
         n=judged,

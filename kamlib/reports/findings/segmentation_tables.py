@@ -197,7 +197,7 @@ def segmentation_concentration(result: Segmentation) -> pd.DataFrame:
     """Gini, Herfindahl and top-20 % share of revenue, and of margin where it is known, with their intervals."""
     measured = {"revenue": result.concentration, "margin": result.margin_concentration}
     rows = [
-        (of, say(f"segmentation.figure_{name}"), *(round(x, 3) for x in (found.value, found.lower, found.upper)))
+        (of, say(f"segmentation.figure_{name}"), found.value, found.lower, found.upper)
         for of, figures in measured.items()
         for name, found in figures.items()
     ]
