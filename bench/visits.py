@@ -1,10 +1,12 @@
 """The visit study on a company of 10,000 accounts × 36 months, and how it says no under four ways of aiming visits.
 
-    python bench/visits.py            time of measure on 300 and 10,000 accounts
-    python bench/visits.py --seeds 50 coverage of the truth, and refusals, by way of aiming
+    python bench/visits.py                                    time of measure on 300 and 10,000 accounts
+    python bench/visits.py --seeds 0:50 --out found.csv       a run for each way of aiming, added to the file
+    python bench/visits.py --read found.csv                   coverage of the truth, and refusals
 
-A run with seeds writes a company for each, fits the evidence, and asks whether the interval holds the elasticity that
-the company was made with, weighted by revenue. The verdict refuses when a gate of the evidence fails.
+A run writes a company, takes the steps of the evidence that the gates need, and asks whether the interval holds the
+elasticity that the company was made with, weighted by revenue. The verdict refuses when a gate of the evidence fails.
+Runs add their line as they finish, so that a bench can be stopped and taken up again.
 """
 
 from __future__ import annotations
@@ -23,7 +25,6 @@ from kamlib.studies import visits
 from kamlib.studies.visits.evidence import weigh
 
 TARGETING = ("none", "level", "trend", "response")
-KEPT = ("accounts", "orders", "visits", "managers", "assignments")
 
 
 def synthetic(folder: Path, accounts: int, months: int = 36, seed: int = 0) -> Path:
@@ -71,28 +72,52 @@ def truth(place: Path) -> float:
     return float(np.average(months["elasticity"] * stock / (1 + stock), weights=months["expected_revenue"]))
 
 
-def covered(seeds: int) -> None:
-    for targeting in TARGETING:
-        rows = []
-        for seed in range(seeds):
-            with tempfile.TemporaryDirectory() as home:
-                place = Path(home) / "book"
-                write_sample(place, seed=seed, targeting=targeting)
-                evidence = weigh(visits.panel(open_book(place, as_of="2026-09-30")))
-                known = truth(place)
-            estimate, low, high = evidence.long_run
-            rows.append((low <= known <= high, bool(evidence.failed), estimate - known, *evidence.failed[:1]))
-        frame = pd.DataFrame(rows).reindex(columns=range(4))
-        print(f"{targeting:>9}: covered {frame[0].mean():.0%}, refused {frame[1].mean():.0%}, "
-              f"bias {frame[2].mean():+.3f}, gates {frame[3].value_counts().to_dict()}, {seeds} seeds")  # fmt: skip
+def run(targeting: str, seed: int) -> dict:
+    """One company: what was estimated, what is true, and which gates failed."""
+    with tempfile.TemporaryDirectory() as home:
+        place = Path(home) / "book"
+        write_sample(place, seed=seed, targeting=targeting)
+        evidence = weigh(visits.panel(open_book(place, as_of="2026-09-30")), further=())
+        known = truth(place)
+    estimate, low, high = evidence.long_run
+    row = {"targeting": targeting, "seed": seed, "truth": known, "estimate": estimate, "low": low, "high": high}
+    return row | {"lead_p": evidence.lead.p_value, "peer_p": evidence.peer_p, "failed": " ".join(evidence.failed)}
+
+
+def run_all(seeds: range, out: Path) -> None:
+    done = set(pd.read_csv(out)[["targeting", "seed"]].itertuples(index=False, name=None)) if out.exists() else set()
+    for seed in seeds:
+        for targeting in TARGETING:
+            if (targeting, seed) not in done:
+                pd.DataFrame([run(targeting, seed)]).to_csv(out, mode="a", header=not out.exists(), index=False)
+
+
+def read(out: Path) -> None:
+    """Coverage over all runs, and over those whose gates passed: only these are ever claimed."""
+    rows = pd.read_csv(out).assign(failed=lambda r: r["failed"].fillna(""))
+    rows["covers"] = rows["truth"].between(rows["low"], rows["high"])
+    rows["error"], rows["refused"] = rows["estimate"] - rows["truth"], rows["failed"] != ""
+    for targeting, part in rows.groupby("targeting", sort=False):
+        claimed, gates = part[~part["refused"]], part["failed"].str.split().explode().value_counts().to_dict()
+        print(
+            f"{targeting:>9}: covered {part['covers'].mean():.1%}, of those claimed {claimed['covers'].mean():.1%}; "
+            f"refused {part['refused'].mean():.1%} {gates}; bias {part['error'].mean():+.4f} of "
+            f"{part['truth'].mean():.3f}, interval half as wide as {(part['high'] - part['low']).mean() / 2:.3f}; "
+            f"{len(part)} seeds"
+        )
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=0)
+    parser.add_argument("--seeds", default="", help="first:last, the last left out")
+    parser.add_argument("--out", type=Path, default=Path("visits.csv"))
+    parser.add_argument("--read", type=Path)
     given = parser.parse_args()
-    if given.seeds:
-        covered(given.seeds)
+    if given.read:
+        read(given.read)
+    elif given.seeds:
+        run_all(range(*map(int, given.seeds.split(":"))), given.out)
+        read(given.out)
     else:
         for accounts in (300, 10_000):
             timed(accounts)

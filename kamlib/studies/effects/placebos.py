@@ -6,6 +6,7 @@ shuffling; Kline & Santos (2012) for the bootstrap of the score with few cluster
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -231,8 +232,8 @@ def permuted_visits(
     how = _natural_shuffle(ready.frame) if how == "auto" else how
     generator = np.random.default_rng(seed)
     shuffle = {"months": _shuffled_months, "paths": _shuffled_paths}[how]
-    again = _Again(real, TwoWay.of(real.frame))
-    found = [again.inference(shuffle(ready.frame, generator), seed) for _ in range(draws)]
+    again, shuffled = _Again(real, TwoWay.of(real.frame)), shuffle(ready.frame, generator)
+    found = [again.inference(next(shuffled), seed) for _ in range(draws)]
     estimates = np.array([one.estimate for one in found])
     false = sum(one.p_value() < 1 - level for one in found)
     estimate = float(real.coefficients["x"])
@@ -268,17 +269,22 @@ def _natural_shuffle(frame: pd.DataFrame) -> str:
     return "paths" if months.duplicated(keep=False).mean() >= 0.9 else "months"
 
 
-def _shuffled_months(frame: pd.DataFrame, generator) -> np.ndarray:
-    """Exposure with the months of each account in random order."""
-    order = np.lexsort((generator.random(len(frame)), frame["unit"]))
-    return frame["x"].to_numpy()[order]
+def _shuffled_months(frame: pd.DataFrame, generator) -> Iterator[np.ndarray]:
+    """Exposure with the months of each account in random order, again and again."""
+    while True:
+        order = np.lexsort((generator.random(len(frame)), frame["unit"]))
+        yield frame["x"].to_numpy()[order]
 
 
-def _shuffled_paths(frame: pd.DataFrame, generator) -> np.ndarray:
-    """Exposure with whole paths dealt to accounts that have the same months."""
+def _shuffled_paths(frame: pd.DataFrame, generator) -> Iterator[np.ndarray]:
+    """Exposure with whole paths dealt to accounts that have the same months, again and again."""
     months = frame.groupby("unit")["time"].agg(tuple)
-    giver = pd.Series(months.index, index=months.index)
-    for _, units in months.groupby(months):
-        giver[units.index] = generator.permutation(units.index.to_numpy())
-    wanted = pd.MultiIndex.from_arrays([frame["unit"].map(giver), frame["time"]])
-    return frame.set_index(["unit", "time"])["x"].reindex(wanted).to_numpy()
+    groups = pd.Series(np.arange(len(months))).groupby(pd.factorize(months)[0]).indices.values()
+    exposure, size = frame["x"].to_numpy(), frame.groupby("unit").size().to_numpy()
+    start, position = np.cumsum(size) - size, frame.groupby("unit").cumcount().to_numpy()
+    account = np.repeat(np.arange(len(size)), size)
+    while True:
+        giver = np.arange(len(size))
+        for group in groups:
+            giver[group] = generator.permutation(group)
+        yield exposure[start[giver[account]] + position]

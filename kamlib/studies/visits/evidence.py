@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,7 @@ from kamlib.studies.effects.carryover import adstock
 
 SCALE = "log1p"  # concave in visits, as a response curve must be: the tenth visit brings less than the first
 RUNGS = ("pooled", "ols_fe", "ppml_fe", "adstock")
+FURTHER = ("ladder", "power", "classes", "levels")
 BURN_IN_MONTHS = 3
 CLASS_MONTHS = 12
 NEW = "new"
@@ -98,6 +99,7 @@ def weigh(
     draws: int = 20,
     seed: int = 0,
     partialling: bool = False,
+    further: Collection[str] = FURTHER,
 ) -> Evidence:
     """Take every step that the panel allows, and keep the reason of each that it does not.
 
@@ -106,6 +108,7 @@ def weigh(
     panel : account × month with revenue, visits, optionally visits by level, industry and manager_id
     cuts : of the classes A and B. level : of all intervals. draws, seed : of the shuffled visits.
     partialling : add the rung of machine learning, which is slow
+    further : of ladder, power, classes and levels, those to take; what the gates need is always taken
 
     Examples
     --------
@@ -115,7 +118,8 @@ def weigh(
     clipped = int((panel["revenue"] < 0).sum())
     panel = panel.assign(revenue=panel["revenue"].clip(lower=0))
     tries = _Tries()
-    rungs = (*RUNGS, "dml") if partialling else RUNGS
+    rungs = RUNGS if "ladder" in further else ("adstock",)
+    rungs = (*rungs, "dml") if partialling else rungs
     found = {name: tries(name, lambda n=name: effect(panel, method=n, scale=SCALE, level=level)) for name in rungs}
     carry, class_of = found["adstock"], classify(panel, cuts)
     stocked = with_stocks(panel, carry.diagnostics["lambda"]) if carry else panel.assign(stock=np.nan)
@@ -124,14 +128,18 @@ def weigh(
         months=panel["month"].nunique(),
         clipped=clipped,
         ladder=_ladder(found, tries.refused),
-        detectable=tries("power", lambda: smallest_detectable_effect(panel, scale=SCALE, level=level)),
+        detectable=tries("power", lambda: smallest_detectable_effect(panel, scale=SCALE, level=level))
+        if "power" in further
+        else None,
         lead=tries("lead", lambda: lead_placebo(panel, scale=SCALE, level=level)),
         permuted=tries("permuted", lambda: _permuted(panel, draws, level, seed)),
         peer_p=tries("peers", lambda: peer_placebo(panel)) or np.nan,
         carry=carry,
-        classes=tries("classes", lambda: class_effects(stocked, class_of, level)) if carry else None,
+        classes=tries("classes", lambda: class_effects(stocked, class_of, level))
+        if carry and "classes" in further
+        else None,
         class_of=class_of,
-        levels=_levels(stocked, level, tries) if carry else pd.DataFrame(),
+        levels=_levels(stocked, level, tries) if carry and "levels" in further else pd.DataFrame(),
         refused=tries.refused,
     )
 
