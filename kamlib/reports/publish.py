@@ -32,6 +32,7 @@ NOTE = "application/vnd.kamlib.note+json"
 STYLE = "application/vnd.kamlib.style+json"
 
 TEMPLATES = Path(__file__).with_name("template")
+FRAGMENTS = ("finding.html.j2", "note.html.j2", "figure.html.j2", "table.html.j2")
 _FORMULA = re.compile(r"^[=+\-@\t\r]")
 
 
@@ -269,14 +270,15 @@ def _is_date(column: pd.Series) -> bool:
 
 
 @cache
-def _column_catalogue(language: str) -> dict:
+def column_catalogue(language: str) -> dict:
+    """Label, unit and kind of the columns that tables show."""
     path = sentences.LANGUAGES / language / "columns" / "columns.yml"
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def column_style(name: str, column: pd.Series) -> dict:
     """Label, unit and kind of a column, from the catalogue or by its type."""
-    entry = _column_catalogue(sentences.DEFAULT_LANGUAGE).get(name, {})
+    entry = column_catalogue(sentences.DEFAULT_LANGUAGE).get(name, {})
     label = entry.get("label", str(name).replace("_", " ").capitalize())
     return {"label": label, "unit": entry.get("unit", ""), "kind": entry.get("kind") or _kind(column)}
 
@@ -291,7 +293,14 @@ def _kind(column: pd.Series) -> str:
     return "number" if pd.api.types.is_numeric_dtype(column) else "text"
 
 
-_FORMS = {"money": "{:,.0f}", "integer": "{:,.0f}", "number": "{:,.2f}", "percent": "{:.1%}", "days": "{:,.0f}"}
+_FORMS = {
+    "money": "{:,.0f}",
+    "integer": "{:,.0f}",
+    "number": "{:,.2f}",
+    "coefficient": "{:,.3f}",
+    "percent": "{:.1%}",
+    "days": "{:,.0f}",
+}
 
 
 def _cell(value, kind: str) -> dict:
