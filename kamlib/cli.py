@@ -180,15 +180,35 @@ def practices() -> None:
         click.echo(line)
 
 
+@main.command()
+@click.argument("place", default="data/progress", type=click.Path(path_type=Path))
+def progress(place: Path) -> None:
+    """Show how far the learners of the course are; PLACE is a progress file or a folder of them."""
+    from kamlib.training import wording
+    from kamlib.training.exercises import by_topic
+    from kamlib.training.progress import lines, overview
+
+    frame, damages = overview(place, by_topic())
+    for line in lines(frame):
+        click.echo(line)
+    for damage in damages:
+        click.echo(wording.damaged(damage), err=True)
+
+
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def lab(arguments) -> None:
-    """Open JupyterLab on notebooks/."""
+    """Open JupyterLab on notebooks/; the sample company is made where it is not there yet."""
     import os
     import subprocess
 
+    from kamlib.book.sample import write_sample
     from kamlib.reports.spec import root
 
+    place = root() / "data" / "sample"
+    if not (place / "book.yml").is_file():
+        click.echo(f"The sample company is written to {place} first ...")
+        write_sample(place)
     kernels = Path(__file__).with_name("reports") / "jupyter"
     paths = os.pathsep.join(filter(None, [str(kernels), os.environ.get("JUPYTER_PATH")]))
     command = [

@@ -1,0 +1,1 @@
+"""The exercises of the course, one module for each topic of the account manager's handbook."""

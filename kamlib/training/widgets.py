@@ -1,0 +1,213 @@
+"""Exercises as widgets: choose, set a number, mark rows or put them in order, by mouse alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import ipywidgets as w
+
+from kamlib.training import cards, wording
+from kamlib.training.exercises import Question, Reply, grade
+
+WIDE = w.Layout(width="100%", height="auto")
+
+
+class Choice:
+    """One of several texts."""
+
+    def __init__(self, question: Question) -> None:
+        options = [(text, key) for key, text in question.options.items()]
+        self.radio = w.RadioButtons(options=options, value=None, layout=WIDE)
+        self.widget = self.radio
+
+    def value(self):
+        """The key chosen, or ``None``."""
+        return self.radio.value
+
+
+class Number:
+    """A number, by slider or by buttons one step at a time."""
+
+    def __init__(self, question: Question) -> None:
+        lowest, highest, step = question.span
+        whole = all(float(x).is_integer() for x in question.span)
+        make, kind = (w.IntSlider, int) if whole else (w.FloatSlider, float)
+        self.slider = make(
+            value=kind(lowest), min=kind(lowest), max=kind(highest), step=kind(step), layout=w.Layout(width="460px")
+        )
+        less, more = (w.Button(description=sign, layout=w.Layout(width="40px")) for sign in ("−", "+"))
+        less.on_click(lambda _: self._move(-step))
+        more.on_click(lambda _: self._move(step))
+        told = w.Label(wording.say("number"))
+        self.widget = w.HBox([told, less, self.slider, more, w.Label(question.unit)])
+
+    def _move(self, by: float) -> None:
+        self.slider.value = min(max(self.slider.value + by, self.slider.min), self.slider.max)
+
+    def value(self):
+        """The number on the slider."""
+        return self.slider.value
+
+
+class Marks:
+    """Rows of a table, each with a box to tick."""
+
+    def __init__(self, question: Question) -> None:
+        rows = question.rows
+        self.boxes = {key: w.Checkbox(False, indent=False, layout=w.Layout(width="28px")) for key in rows.index}
+        self.widget = w.VBox([w.Label(wording.say("mark_rows")), _grid(rows, list(self.boxes.values()), "28px")])
+
+    def value(self):
+        """The labels of the rows that are ticked."""
+        return frozenset(key for key, box in self.boxes.items() if box.value)
+
+
+class Order:
+    """Rows of a table, each with buttons that move it up and down."""
+
+    def __init__(self, question: Question) -> None:
+        self.rows = question.rows
+        self.order = list(question.rows.index)
+        self.place = w.VBox()
+        self.widget = w.VBox([w.Label(wording.say("order_rows")), self.place])
+        self._show()
+
+    def _show(self) -> None:
+        buttons = [w.HBox([self._button(i, -1), self._button(i, 1)]) for i in range(len(self.order))]
+        self.place.children = [_grid(self.rows.loc[self.order], buttons, "88px")]
+
+    def _button(self, index: int, by: int) -> w.Button:
+        other = index + by
+        made = w.Button(
+            description=wording.say("earlier" if by < 0 else "later"),
+            disabled=not 0 <= other < len(self.order),
+            layout=w.Layout(width="36px"),
+        )
+        made.on_click(lambda _: self._swap(index, other))
+        return made
+
+    def _swap(self, index: int, other: int) -> None:
+        self.order[index], self.order[other] = self.order[other], self.order[index]
+        self._show()
+
+    def value(self):
+        """The labels of the rows from first to last."""
+        return tuple(self.order)
+
+
+def _grid(rows, controls: list[w.Widget], first: str) -> w.GridBox:
+    """A table whose rows begin with a control."""
+    kind = lambda name: wording.texts("columns").get(name, {}).get("kind")  # noqa: E731
+    heads = [w.HTML(f"<b>{wording.heading(name)}</b>") for name in rows.columns]
+    children = [w.HTML(""), *heads]
+    for control, row in zip(controls, rows.itertuples(index=False), strict=True):
+        children += [
+            control,
+            *(w.HTML(cards.escape(wording.cell(n, v))) for n, v in zip(rows.columns, row, strict=True)),
+        ]
+    widths = " ".join("max-content" if kind(name) == "date" else "minmax(80px, max-content)" for name in rows.columns)
+    return w.GridBox(children, layout=w.Layout(grid_template_columns=f"{first} {widths}", grid_gap="2px 18px"))
+
+
+CONTROLS = {"choice": Choice, "number": Number, "marks": Marks, "order": Order}
+
+
+class Exercise:
+    """An exercise at work: its card, its control, and what is told.
+
+    Parameters
+    ----------
+    question
+        What is asked.
+    record
+        Called as ``record(is_right, hints, is_shown)`` at each answer.
+    solved_on
+        The day it was solved before, or an empty text.
+    """
+
+    def __init__(self, question: Question, record: Callable[[bool, int, bool], None], solved_on: str = "") -> None:
+        self.question, self.record = question, record
+        self.hints_taken = self.wrong = 0
+        self.control = CONTROLS[question.kind](question)
+        self.said, self.hints = w.HTML(), w.HTML()
+        self.check = self._button("check", self._on_check, "primary")
+        self.hint = self._button("hint", self._on_hint)
+        self.reveal = self._button("reveal", self._on_reveal)
+        self.hint.layout.display = "" if question.hints else "none"
+        self.reveal.layout.display = "none"
+        buttons = w.HBox([self.check, self.hint, self.reveal])
+        before = w.HTML(_solved_before(solved_on))
+        self.widget = w.VBox(
+            [w.HTML(cards.card(question)), before, self.control.widget, buttons, self.hints, self.said]
+        )
+        self.widget.add_class("kam-box")
+
+    def _button(self, key: str, act: Callable, style: str = "") -> w.Button:
+        made = w.Button(description=wording.say(key), button_style=style, layout=w.Layout(width="auto"))
+        made.on_click(lambda _: act())
+        return made
+
+    def _on_check(self) -> None:
+        given = self.control.value()
+        if given is None:
+            self.said.value = cards.said(wording.say("nothing_chosen"))
+            return
+        reply = grade(self.question, given)
+        self.record(reply.is_right, self.hints_taken, False)
+        self._tell(reply)
+
+    def _tell(self, reply: Reply) -> None:
+        if reply.is_right:
+            self.said.value = cards.said(f"✓ {reply.text} {self.question.explanation}", "right")
+            return
+        self.wrong += 1
+        self.said.value = cards.said(reply.text, "wrong")
+        if self.wrong >= 2:
+            self.reveal.layout.display = ""
+
+    def _on_hint(self) -> None:
+        hints = self.question.hints
+        self.hints_taken = min(self.hints_taken + 1, len(hints))
+        given = enumerate(hints[: self.hints_taken], start=1)
+        told = [wording.say("hint_is", n=n, of=len(hints), hint=hint) for n, hint in given]
+        self.hints.value = "".join(map(cards.said, told))
+        self.hint.disabled = self.hints_taken == len(hints)
+
+    def _on_reveal(self) -> None:
+        self.record(False, self.hints_taken, True)
+        told = f"{wording.say('answer_is')} {cards.answer_text(self.question)}. {self.question.explanation}"
+        self.said.value = cards.said(told)
+
+
+def _solved_before(day: str) -> str:
+    from datetime import date
+
+    return cards.said("✓ " + wording.say("done_before", day=date.fromisoformat(day)), "right") if day else ""
+
+
+class NameBox:
+    """Asks the learner's name once, and greets.
+
+    Parameters
+    ----------
+    known
+        The name of who was here last, filled in.
+    begin
+        Called with the name; returns the greeting.
+    """
+
+    def __init__(self, known: str, begin: Callable[[str], str]) -> None:
+        self.begin = begin
+        self.name = w.Text(value=known, placeholder=wording.say("name_hint"), layout=w.Layout(width="340px"))
+        self.start = w.Button(description=wording.say("start"), button_style="primary", layout=w.Layout(width="auto"))
+        self.guest = w.Button(description=wording.say("guest"), layout=w.Layout(width="auto"))
+        self.greeting = w.HTML()
+        self.start.on_click(lambda _: self._go(self.name.value))
+        self.guest.on_click(lambda _: self._go(wording.say("guest_name")))
+        row = w.HBox([w.Label(wording.say("ask_name")), self.name, self.start, self.guest])
+        self.widget = w.VBox([row, self.greeting])
+        self.widget.add_class("kam-box")
+
+    def _go(self, name: str) -> None:
+        if name.strip():
+            self.greeting.value = cards.said(self.begin(name))

@@ -1,0 +1,166 @@
+"""Exercises are drawn for each learner, computed from the sample company, and whole in their words."""
+
+import json
+import string
+
+import pytest
+
+from kamlib.book.sample import write_sample
+from kamlib.errors import RequestError
+from kamlib.training import cards, exercises, wording
+from kamlib.training.company import open_company
+from kamlib.training.exercises import Question, grade, seed_of
+
+NAMES = exercises.names()
+LEARNERS = [f"learner {i}" for i in range(6)]
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory):
+    """The sample company as a learner has it."""
+    place = tmp_path_factory.mktemp("course") / "sample"
+    write_sample(place)
+    return open_company(place)
+
+
+@pytest.fixture(scope="module")
+def asked(company) -> dict[str, list[Question]]:
+    """Every exercise, as each of some learners gets it."""
+    return {name: [exercises.ask(name, company, seed_of(who, name)) for who in LEARNERS] for name in NAMES}
+
+
+def _wrong(question: Question):
+    """An answer that is not right."""
+    if question.kind == "choice":
+        return next(key for key in question.options if key != question.answer)
+    if question.kind == "number":
+        return question.answer + question.tolerance + 1
+    if question.kind == "marks":
+        return question.answer ^ {question.rows.index[0]}
+    return tuple(reversed(question.answer))
+
+
+@pytest.mark.parametrize("topic", exercises.TOPICS)
+def test_a_module_has_six_exercises_or_more(topic):
+    assert len(exercises.names(topic)) >= 6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_learner_gets_the_same_exercise_again(company, asked, name):
+    again = exercises.ask(name, company, seed_of(LEARNERS[0].upper(), name))
+    first = asked[name][0]
+    assert (again.text, again.answer, list(again.options)) == (first.text, first.answer, list(first.options))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_learners_get_different_cases(asked, name):
+    shown = {(q.text, "" if q.rows is None else q.rows.to_csv(), str(q.series)) for q in asked[name]}
+    assert len(shown) >= 3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_right_answer_is_right_and_another_is_not(asked, name):
+    for question in asked[name]:
+        assert grade(question, question.answer).is_right
+        assert not grade(question, _wrong(question)).is_right
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_right_answer_can_be_given_by_mouse(asked, name):
+    for q in asked[name]:
+        if q.kind == "choice":
+            assert q.answer in q.options
+            assert len(q.options) >= 2
+        elif q.kind == "number":
+            lowest, highest, step = q.span
+            nearest = lowest + round((q.answer - lowest) / step) * step
+            assert lowest <= nearest <= highest
+            assert grade(q, nearest).is_right
+            assert q.unit
+        else:
+            assert set(q.answer) <= set(q.rows.index)
+            assert q.rows.index.is_unique
+            assert q.kind == "marks" or len(q.answer) == len(q.rows)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_told_is_whole(asked, name):
+    for q in asked[name]:
+        assert 1 <= len(q.hints) <= exercises.MAX_HINTS
+        for text in (q.title, q.text, q.explanation, *q.hints, *q.options.values()):
+            assert text.strip()
+            assert "{" not in text
+            assert "nan" not in text.split()
+        assert q.explanation not in q.text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_column_shown_has_a_heading(asked, name):
+    known = set(wording.texts("columns"))
+    for q in asked[name]:
+        assert q.rows is None or set(q.rows.columns) <= known
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_page_to_read_does_not_hold_the_answer(asked, name):
+    for q in asked[name]:
+        page = json.dumps(cards.as_read(q), ensure_ascii=False)
+        assert q.explanation not in page
+        assert not any(hint in page for hint in q.hints)
+
+
+@pytest.mark.parametrize("topic", exercises.TOPICS)
+def test_every_text_belongs_to_an_exercise_and_needs_only_named_values(topic):
+    entries = wording.texts(topic)
+    assert sorted(entries) == sorted(name.split(".")[1] for name in exercises.names(topic))
+    for entry in entries.values():
+        for text in _all_texts(entry):
+            assert all(name is None or name for _, name, _, _ in string.Formatter().parse(text))
+
+
+def _all_texts(entry):
+    if isinstance(entry, str):
+        yield entry
+    else:
+        for part in entry.values() if isinstance(entry, dict) else entry:
+            yield from _all_texts(part)
+
+
+def test_the_answers_of_choices_are_not_all_alike(asked):
+    alike = [
+        name for name in NAMES if asked[name][0].kind == "choice" and len({str(q.answer) for q in asked[name]}) == 1
+    ]
+    assert alike == []
+
+
+def test_a_misspelt_exercise_is_named_with_the_nearest(company):
+    with pytest.raises(RequestError, match=r"there is no exercise 'role.gif'; did you mean 'role.gift'\?"):
+        exercises.ask("role.gif", company, 1)
+
+
+def test_a_text_says_which_value_it_lacks():
+    with pytest.raises(RequestError, match="a text of the course needs n: 'about {n}'"):
+        wording.fill("about {n}", {})
+
+
+def test_another_language_is_missed_by_name():
+    with pytest.raises(RequestError, match="the course has no texts for 'role' in language 'xx'"):
+        wording.texts("role", "xx")
+
+
+def test_a_book_without_truth_is_no_company(tmp_path):
+    with pytest.raises(RequestError, match="it is not a sample book; make one with 'kam sample'"):
+        open_company(tmp_path)
+
+
+def test_a_day_too_early_is_refused_with_what_to_do(company):
+    with pytest.raises(
+        RequestError, match=r"the exercises need 24 months before 2024-12-31 .* 'kam sample --months 36'"
+    ):
+        open_company(company.book.place.path, "2024-12-31")
+
+
+def test_a_company_too_small_for_an_exercise_says_so(tmp_path):
+    write_sample(tmp_path / "small", accounts=3, months=30)
+    with pytest.raises(RequestError, match="make (a company|one) of the usual size with 'kam sample'"):
+        exercises.ask("role.first_call", open_company(tmp_path / "small"), 1)
