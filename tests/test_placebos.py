@@ -65,6 +65,18 @@ def test_shuffled_visits_have_no_effect_and_real_ones_stand_out(how):
     assert found.p_value == pytest.approx(1 / 41)
 
 
+def test_what_a_generation_of_accounts_has_in_common_is_not_dealt_away():
+    """Half of the accounts begin later, are visited more from month to month, and grow: dealt paths must not see it."""
+    panel = simulate(seed=2, accounts=80, months=24, elasticity=0.0)
+    is_late, month = np.arange(80).repeat(24) >= 40, np.tile(np.arange(24), 80)
+    rise = np.where(is_late, 1.1 ** (month - 12.0), 1.0)
+    panel = panel.assign(visits=panel["visits"] * rise, revenue=panel["revenue"] * rise)
+    found = permuted_visits(panel[~is_late | (month >= 12)], draws=40, how="paths")
+    assert found.estimate > 0.02
+    assert abs(found.estimates.mean()) < 3 * found.estimates.std() / np.sqrt(40)
+    assert found.passed
+
+
 def test_paths_are_dealt_unless_accounts_have_months_of_their_own():
     panel = simulate(accounts=30)
     starts = np.arange(30).repeat(24) % 22

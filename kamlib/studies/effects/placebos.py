@@ -277,12 +277,18 @@ def _shuffled_months(frame: pd.DataFrame, generator) -> Iterator[np.ndarray]:
 
 
 def _shuffled_paths(frame: pd.DataFrame, generator) -> Iterator[np.ndarray]:
-    """Exposure with whole paths dealt to accounts that have the same months, again and again."""
+    """Exposure with whole paths dealt to accounts that have the same months, again and again.
+
+    A path is dealt as its distance from the mean path of those accounts: that mean stays where it was whoever gets
+    what, and with it the effect of visits that a whole generation of accounts has in common.
+    """
     months = frame.groupby("unit")["time"].agg(tuple)
-    groups = pd.Series(np.arange(len(months))).groupby(pd.factorize(months)[0]).indices.values()
-    exposure, size = frame["x"].to_numpy(), frame.groupby("unit").size().to_numpy()
-    start, position = np.cumsum(size) - size, frame.groupby("unit").cumcount().to_numpy()
-    account = np.repeat(np.arange(len(size)), size)
+    generation = pd.factorize(months)[0]
+    groups = pd.Series(np.arange(len(months))).groupby(generation).indices.values()
+    size, position = frame.groupby("unit").size().to_numpy(), frame.groupby("unit").cumcount().to_numpy()
+    start, account = np.cumsum(size) - size, np.repeat(np.arange(len(size)), size)
+    common = frame.groupby([generation[account], frame["time"].to_numpy()])["x"].transform("mean")
+    exposure = (frame["x"] - common).to_numpy()
     while True:
         giver = np.arange(len(size))
         for group in groups:
