@@ -130,13 +130,13 @@ def draw_mixed_books(result: Segmentation) -> Axes:
     """Key accounts and small ones in each manager's book."""
     rows = result.coverage.head(MOST_ROWS).iloc[::-1]
     height = 1.2 + 0.26 * max(len(rows), 1)
-    drawn = axes("Who looks after key accounts and small ones at once", "accounts", height=height)
+    drawn = axes("Who looks after both large and small accounts", "accounts", height=height)
     places = range(len(rows))
     drawn.barh(places, rows["key_accounts"], color=ACCENT, label="key accounts")
     drawn.barh(places, rows["small_accounts"], left=rows["key_accounts"], color=GREY, label="small accounts (class C)")
     drawn.set_yticks(places, [_short(name) for name in rows["manager"].fillna(rows["manager_id"]).astype(str)])
     drawn.grid(axis="y", visible=False)
-    drawn.legend(loc="lower right", frameon=False)
+    drawn.figure.legend(loc="outside lower right", frameon=False, ncols=2, fontsize=8)
     footnote(drawn, f"n = {len(result.coverage):,} managers, {len(rows):,} shown")
     return drawn
 

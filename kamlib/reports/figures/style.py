@@ -5,6 +5,7 @@ from __future__ import annotations
 import matplotlib as mpl
 import seaborn as sns
 from matplotlib import font_manager, pyplot
+from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
 INK, SOFT, ACCENT, WARM, GREY = "#1d2733", "#5b6875", "#0b6e75", "#c2571a", "#9aa5b1"
 PALETTE = [ACCENT, WARM, "#5b4b9a", "#8a9a1f", "#b23a6b", GREY]
@@ -20,6 +21,7 @@ CHINESE_FONTS = (
 )
 # Narrow, so that lettering can still be read where a phone shrinks the figure to its screen.
 WIDTH, HEIGHT = 5.8, 3.4
+TITLE_GAP_INCHES = 0.09
 
 
 def use_style() -> None:
@@ -50,8 +52,11 @@ def use_style() -> None:
 
 def axes(title: str, x: str = "", y: str = "", height: float = HEIGHT):
     """An empty Axes with its title and axis labels; units belong in the labels."""
-    _, drawn = pyplot.subplots(figsize=(WIDTH, height), layout="constrained")
-    drawn.set(title=title, xlabel=x, ylabel=y)
+    figure, drawn = pyplot.subplots(figsize=(WIDTH, height), layout="constrained")
+    drawn.set(xlabel=x, ylabel=y)
+    # From the left edge of the figure, so that long labels of rows do not push a title off the right one.
+    above = ScaledTranslation(0, TITLE_GAP_INCHES, figure.dpi_scale_trans)
+    drawn.set_title(title, x=0.01, transform=blended_transform_factory(figure.transFigure, drawn.transAxes) + above)
     return drawn
 
 
