@@ -96,7 +96,9 @@ def backup(book: str, folder: Path) -> None:
 @click.option("--each", default="", metavar="WHAT", help="One report per account, manager, region or industry.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Reports side by side.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where rendered books go.")
-@click.option("--timeout", default=1800, show_default=True, type=click.IntRange(min=1), help="Seconds a cell may run.")
+@click.option(
+    "--timeout", default=1800, show_default=True, type=click.IntRange(min=1), help="Seconds a report may take."
+)
 @click.option("--format", "formats", default="html", show_default=True, help="html, pdf, xlsx, with commas between.")
 @click.option("--redact", is_flag=True, help="Pseudonyms for names, keyed with KAM_REDACT_KEY; pages are marked.")
 @click.option("--with-personal", is_flag=True, help="Let reports show personal fields.")

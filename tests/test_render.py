@@ -78,7 +78,7 @@ def test_one_failing_report_does_not_stop_the_others(run):
     ("name", "why"),
     [
         ("bad", "ZeroDivisionError: division by zero (cell"),
-        ("endless", "a cell ran longer than 10 seconds and was stopped; give a longer --timeout"),
+        ("endless", "it ran longer than 10 seconds and was stopped; give a longer --timeout"),
         ("dead", "the kernel died, most likely out of memory; render with fewer --jobs or a narrower scope"),
     ],
 )

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
 import os
 import re
 import shutil
+import socket
 import tempfile
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
 from kamlib.errors import RequestError
 
 MANIFEST = "manifest.json"
-_BUILDING, _REPLACED = ".building-", ".replaced-"
+FAILED = "failed"
+_BUILDING, _REPLACED, _WRITING = ".building-", ".replaced-", ".writing-"
 
 
 def safe_name(text: str) -> str:
@@ -60,20 +64,21 @@ def code_digest() -> str:
 
 def write_json(path: Path, value) -> None:
     """Write JSON so that the file is either the old one or the new one, never half of one."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".json-")
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        json.dump(value, stream, ensure_ascii=False, indent=1, default=str)
-    Path(temporary).chmod(0o644)
-    Path(temporary).replace(path)
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=1, default=str))
 
 
 def write_text(path: Path, text: str) -> None:
     """Write text so that the file is either the old one or the new one."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".text-")
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        stream.write(text)
-    Path(temporary).chmod(0o644)
-    Path(temporary).replace(path)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_WRITING)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def read_manifest(folder: Path) -> dict | None:
@@ -110,7 +115,12 @@ def publish(building: Path, target: Path, manifest: dict) -> None:
         shutil.rmtree(replaced)
     if target.exists():
         target.rename(replaced)
-    building.rename(target)
+    try:
+        building.rename(target)
+    except OSError:
+        if replaced.exists():
+            replaced.rename(target)
+        raise
     if replaced.exists():
         shutil.rmtree(replaced)
 
@@ -125,7 +135,7 @@ def tidy(period_folder: Path) -> None:
             shutil.rmtree(replaced)
         else:
             replaced.rename(target)
-    for temporary in (*period_folder.glob(".json-*"), *period_folder.glob(".text-*")):
+    for temporary in period_folder.rglob(f"{_WRITING}*"):
         temporary.unlink()
 
 
@@ -134,7 +144,7 @@ def published(period_folder: Path) -> list[Path]:
     manifests = period_folder.rglob(MANIFEST)
     hidden = (_BUILDING, _REPLACED)
     found = [m.parent for m in manifests if not any(p.startswith(hidden) for p in m.relative_to(period_folder).parts)]
-    return sorted(folder for folder in found if "failed" not in folder.relative_to(period_folder).parts)
+    return sorted(folder for folder in found if FAILED not in folder.relative_to(period_folder).parts)
 
 
 @contextmanager
@@ -154,7 +164,13 @@ def held(period_folder: Path) -> Iterator[None]:
             raise RequestError(
                 f"{period_folder} is held by {holder}; wait for that run to end, or choose another --out"
             ) from None
-        lock.truncate(0)
-        lock.write(f"process {os.getpid()}")
-        lock.flush()
+        _sign(lock)
         yield
+
+
+def _sign(lock) -> None:
+    """Write who holds the folder; the lock itself holds without it, on a full disk too."""
+    holder = f"process {os.getpid()} on {socket.gethostname()} since {datetime.now():%Y-%m-%d %H:%M:%S}"
+    with contextlib.suppress(OSError):
+        os.ftruncate(lock.fileno(), 0)
+        os.write(lock.fileno(), holder.encode())

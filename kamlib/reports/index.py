@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from kamlib.book.periods import Period
-from kamlib.reports import folder
+from kamlib.reports import failures, folder
 from kamlib.reports.finding import headlines_first
 from kamlib.reports.page import frame
 
@@ -16,13 +16,21 @@ HEADLINES = 4
 _ACCOUNT_COLUMNS = ("name", "class", "segment", "decision", "action")
 
 
-def write_index(where: Path, book: str, period: str, as_of: str, failed: list) -> None:
+def write_index(where: Path, book: str, period: str, as_of: str, failed: list[dict]) -> None:
     """The index of a period: every published report with its headlines and what they were a period ago, a search
-    over accounts, and what was not published."""
+    over accounts, and what could not be made (name, key and why).
+
+    A report that could not be made again still stands as of its earlier run, and is marked so.
+    """
     before = where.parent / Period.parse(period).previous().label
     reports = folder.published(where)
-    single = [_entry(report, where, before) for report in reports if report.parent == where]
-    fanned = [_entry(report, where, before) for report in reports if report.parent != where]
+    # Of this run, and of earlier ones whose reports have not been made since.
+    failed = list({(f["name"], f["key"]): f for f in [*failures.kept(where), *failed]}.values())
+    reasons = {where / f["name"] / f["key"]: f["why"] for f in failed}
+    entries = [_entry(report, where, before, reasons.get(report, "")) for report in reports]
+    single = [entry for entry, report in zip(entries, reports, strict=True) if report.parent == where]
+    fanned = [entry for entry, report in zip(entries, reports, strict=True) if report.parent != where]
+    published = {*reports}
     page = frame(
         "index.html.j2",
         book=book,
@@ -31,19 +39,28 @@ def write_index(where: Path, book: str, period: str, as_of: str, failed: list) -
         reports=single,
         fanned=fanned,
         accounts=_accounts(reports, where),
-        failed=[{"name": f.name, "key": f.key, "why": f.why} for f in failed],
+        failed=[f | {"is_stale": path in published} for f, path in zip(failed, reasons, strict=True)],
     )
     folder.write_text(where / "index.html", page)
 
 
-def _entry(report: Path, where: Path, before: Path) -> dict:
+def _entry(report: Path, where: Path, before: Path, why_stale: str) -> dict:
     manifest = folder.read_manifest(report)
     title = f"{manifest['title']}: {manifest['key']}" if manifest["key"] else manifest["title"]
     href = "/".join([*report.relative_to(where).parts, "report.html"])
     earlier = {found["id"]: found for found in _findings(before / report.relative_to(where))}
     headlines = headlines_first(_findings(report))[:HEADLINES]
     findings = [{**found, "before": earlier.get(found["id"])} for found in headlines]
-    return {"title": title, "key": manifest["key"], "href": href, "findings": findings}
+    made_on = manifest["made_on"].replace("T", " ")[:16]
+    return {
+        "title": title,
+        "key": manifest["key"],
+        "href": href,
+        "findings": findings,
+        "why_stale": why_stale,
+        "made_on": made_on,
+        "as_of": manifest["as_of"],
+    }
 
 
 def _findings(report: Path) -> list[dict]:

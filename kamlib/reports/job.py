@@ -8,7 +8,6 @@ import shutil
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,10 +18,10 @@ from typing import ClassVar
 import nbformat
 import papermill
 from jupyter_client.manager import AsyncKernelManager
+from papermill.engines import NBClientEngine, papermill_engines
 
 from kamlib import __version__
-from kamlib.book.places import mask
-from kamlib.reports import folder
+from kamlib.reports import failures, folder
 from kamlib.reports.kernels import PROVISIONER, can_fork
 from kamlib.reports.publish import FINDING
 
@@ -91,6 +90,22 @@ class ReportKernelManager(AsyncKernelManager):
             shutil.rmtree(self.sockets, ignore_errors=True)
 
 
+class ReportEngine(NBClientEngine):
+    """Papermill's engine, which writes the notebook when it begins and ends instead of twice for each cell."""
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man, kernel_name, **given):
+        """Execute the cells."""
+        path, nb_man.output_path = nb_man.output_path, None
+        try:
+            super().execute_managed_notebook(nb_man, kernel_name, **given)
+        finally:
+            nb_man.output_path = path
+
+
+papermill_engines.register("kam-report", ReportEngine)
+
+
 def is_unchanged(job: Job) -> bool:
     """Whether the report is published, whole, and made from the same inputs."""
     manifest = folder.read_manifest(job.target)
@@ -109,11 +124,13 @@ def run(job: Job) -> Outcome:
         _write(job, building, executed, found)
         seconds = time.monotonic() - started
         folder.publish(building, job.target, _manifest(job, seconds))
-        _forget_failure(job)
+        failures.forget(_failure_folder(job))
         return Outcome(job.name, job.key, "published", seconds, findings=found)
     except Exception as error:  # a report must not take the others with it; the reason is reported and kept
-        why = _reason(error, job)
-        _keep_failure(job, building, error)
+        why = failures.reason(error, job.target.parent, job.timeout_seconds)
+        failures.keep(_failure_folder(job), {"name": job.name, "key": job.key}, why, error, building)
+        if building:
+            shutil.rmtree(building, ignore_errors=True)
         return Outcome(job.name, job.key, "failed", time.monotonic() - started, why)
 
 
@@ -130,17 +147,20 @@ def collect_findings(executed: nbformat.NotebookNode) -> list[dict]:
 
 def _execute(job: Job, building: Path) -> nbformat.NotebookNode:
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+    until = time.monotonic() + job.timeout_seconds
     environment = {"KAM_OUTPUT": str(building), **dict.fromkeys(names, str(job.threads)), **job.environment}
     return papermill.execute_notebook(
         str(job.notebook),
         str(building / "notebook.ipynb"),
         parameters=dict(job.parameters),
+        engine_name="kam-report",
         kernel_name="python3",
         language="python",
         progress_bar=False,
         log_output=False,
-        execution_timeout=job.timeout_seconds,
+        timeout_func=lambda cell: max(1, round(until - time.monotonic())),  # for the report, not for each cell
         start_timeout=120,
+        shutdown_kernel="immediate",  # all it had to write is written when its last cell ends
         kernel_manager_class=type("Manager", (ReportKernelManager,), {"environment": environment}),
     )
 
@@ -195,41 +215,5 @@ def _manifest(job: Job, seconds: float) -> dict:
     }
 
 
-def _reason(error: Exception, job: Job) -> str:
-    if isinstance(error, papermill.PapermillExecutionError):
-        return mask(f"{error.ename}: {error.evalue} (cell {error.cell_index})")
-    kind = type(error).__name__
-    if kind == "DeadKernelError":
-        return "the kernel died, most likely out of memory; render with fewer --jobs or a narrower scope"
-    if kind == "CellTimeoutError":
-        return f"a cell ran longer than {job.timeout_seconds} seconds and was stopped; give a longer --timeout"
-    if isinstance(error, OSError):
-        return mask(f"{kind}: {error.strerror or error} at {error.filename or job.target.parent}")
-    return mask(f"{kind}: {error}")
-
-
-def _keep_failure(job: Job, building: Path | None, error: Exception) -> None:
-    """Keep the failed notebook and its traceback for the operator, out of the published reports."""
-    place = _failure_folder(job)
-    try:
-        _forget_failure(job)
-        place.mkdir(parents=True)
-        text = mask("".join(traceback.format_exception(error)))
-        (place / "traceback.txt").write_text(text, encoding="utf-8")
-        if building and (building / "notebook.ipynb").is_file():
-            failed = (building / "notebook.ipynb").read_text(encoding="utf-8")
-            (place / "notebook.ipynb").write_text(mask(failed), encoding="utf-8")
-    except OSError as full:
-        print(f"kam: the failure of {job.label} could not be kept: {full}", file=sys.stderr)
-    finally:
-        if building:
-            shutil.rmtree(building, ignore_errors=True)
-
-
 def _failure_folder(job: Job) -> Path:
-    return Path(job.context["period_folder"]) / "failed" / job.name / job.key
-
-
-def _forget_failure(job: Job) -> None:
-    if _failure_folder(job).exists():
-        shutil.rmtree(_failure_folder(job))
+    return Path(job.context["period_folder"]) / folder.FAILED / job.name / job.key

@@ -11,6 +11,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -30,8 +31,10 @@ PROVISIONER = "kam-warm"
 PRELOADED = (
     "numpy", "pandas", "pyarrow.parquet", "scipy.optimize", "scipy.stats", "statsmodels.api",
     "sklearn.linear_model", "matplotlib.pyplot", "seaborn", "duckdb", "ibis", "ibis.backends.duckdb", "pyfixest",
-    "jinja2", "yaml", "IPython", "ipykernel.ipkernel", "ipykernel.kernelapp", "matplotlib_inline.backend_inline",
-    "kamlib.book.store", "kamlib.reports.publish", "kamlib.reports.figures", "kamlib.reports.findings",
+    "jinja2", "yaml", "IPython", "IPython.core.oinspect", "ipykernel.ipkernel", "ipykernel.kernelapp",
+    "matplotlib_inline.backend_inline", "tornado.platform.asyncio", "pandas.core.reshape.reshape",
+    "pandas.io.formats.csvs", "kamlib.book.store", "kamlib.reports.publish", "kamlib.reports.figures",
+    "kamlib.reports.findings", "kamlib.studies.dossier",
 )  # fmt: skip
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
@@ -174,6 +177,7 @@ def serve(address: str) -> None:
             importlib.import_module(name)
         except Exception as error:  # the report that needs it will fail and say so; the others must not
             print(f"kam: {name} could not be imported ahead: {error}", file=sys.stderr)
+    _read_ahead()
     children: dict[int, int | None] = {}
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(f"{address}-")
@@ -190,6 +194,22 @@ def serve(address: str) -> None:
         if code is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+    gc.unfreeze()  # else libraries complain at the end of what was not collected
+
+
+def _read_ahead() -> None:
+    """Read our sentences and page fragments, and tell the collector that what is here by now stays.
+
+    A collector that walked it in every kernel would also copy every page of memory the kernels share.
+    """
+    from kamlib.reports import publish, sentences
+
+    sentences.keys()
+    publish.column_catalogue(sentences.DEFAULT_LANGUAGE)
+    for fragment in publish.FRAGMENTS:
+        publish.templates().get_template(fragment)
+    gc.collect()
+    gc.freeze()
 
 
 def _answer(line: socket.socket, listener: socket.socket, children: dict) -> None:
@@ -225,6 +245,8 @@ def _become_kernel(question: dict) -> None:
         os.environ.clear()
         os.environ.update(question["env"])
         os.chdir(question["cwd"])
+        if "KAM_OUTPUT" in os.environ:
+            sys.modules["debugpy"] = None  # nobody steps through a report, and its import takes long
         with open(os.devnull, "rb") as nothing:  # noqa: PTH123 (a descriptor for the new process)
             os.dup2(nothing.fileno(), 0)
         from ipykernel.kernelapp import IPKernelApp

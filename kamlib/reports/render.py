@@ -15,7 +15,7 @@ from kamlib.book.periods import Period, day
 from kamlib.book.privacy import Privacy
 from kamlib.book.store import Book, open_book
 from kamlib.errors import RequestError
-from kamlib.reports import folder, index
+from kamlib.reports import failures, folder, index
 from kamlib.reports.job import Job, Outcome, is_unchanged, run
 from kamlib.reports.parameters import fill, read_notebook
 from kamlib.reports.pdf import require_chromium
@@ -52,7 +52,7 @@ class Request:
     force
         Make reports again whose inputs did not change.
     timeout_seconds
-        How long a cell may run.
+        How long a report may take.
     formats
         ``html`` always; ``pdf`` and ``xlsx`` beside it.
     redact
@@ -85,11 +85,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Summary:
-    """What came of a run."""
+    """What came of a run; ``unwritten`` says why its index could not be written, where that is so."""
 
     folder: Path
     outcomes: list[Outcome]
     seconds: float
+    unwritten: str = ""
 
     @property
     def failed(self) -> list[Outcome]:
@@ -98,8 +99,8 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """0 when every report is published, 1 when some failed."""
-        return 1 if self.failed else 0
+        """0 when every report is published and listed, 1 when some failed."""
+        return 1 if self.failed or self.unwritten else 0
 
 
 def periods_asked(asked: list[str], period: str, since: str | None = None, today: date | None = None) -> list[str]:
@@ -169,8 +170,10 @@ def render(request: Request, tell: Callable[[str], None] = lambda line: None) ->
             studies, readers = [j for j in jobs if not _reads_tables(j)], [j for j in jobs if _reads_tables(j)]
             outcomes = _run(studies, request, tell)
             outcomes += _run(_after_studies(readers, request, where), request, tell)
-            _finish(where, book, period, outcomes, time.monotonic() - started)
-    return Summary(where, outcomes, time.monotonic() - started)
+            unwritten = _finish(where, book, period, outcomes, time.monotonic() - started)
+    if unwritten:
+        tell(f"the index and run.json could not be written: {unwritten}")
+    return Summary(where, outcomes, time.monotonic() - started, unwritten)
 
 
 def _refuse_formats(formats: tuple[str, ...]) -> None:
@@ -363,7 +366,8 @@ def _in_words(outcome: Outcome) -> str:
     return f"published in {outcome.seconds:.1f} s, {len(outcome.findings)} findings"
 
 
-def _finish(where: Path, book: Book, period: Period, outcomes: list[Outcome], seconds: float) -> None:
+def _finish(where: Path, book: Book, period: Period, outcomes: list[Outcome], seconds: float) -> str:
+    """Write run.json and the indexes; returns why they could not be written, or nothing."""
     run_record = {
         "book": book.name,
         "period": period.label,
@@ -372,7 +376,11 @@ def _finish(where: Path, book: Book, period: Period, outcomes: list[Outcome], se
         "seconds": round(seconds, 2),
         "reports": [asdict(outcome) | {"findings": len(outcome.findings)} for outcome in outcomes],
     }
-    folder.write_json(where / "run.json", run_record)
-    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    index.write_index(where, book.name, period.label, book.as_of.isoformat(), failed)
-    index.write_periods(where.parent, book.name)
+    failed = [{"name": o.name, "key": o.key, "why": o.why} for o in outcomes if o.status == "failed"]
+    try:
+        folder.write_json(where / "run.json", run_record)
+        index.write_index(where, book.name, period.label, book.as_of.isoformat(), failed)
+        index.write_periods(where.parent, book.name)
+    except OSError as error:
+        return failures.reason(error, where, 0)
+    return ""
