@@ -12,7 +12,7 @@ from kamlib.reports.parameters import read_contract
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = sorted(path for path in FOLDER.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
-STUDIES = [path for path in NOTEBOOKS if path.parent.name in {"studies", "accounts"}]
+STUDIES = [path for path in NOTEBOOKS if path.parent.name in {"studies", "accounts", "playbooks"}]
 
 
 def _name(path: Path) -> str:

@@ -132,8 +132,26 @@ def gather(parts: list[pd.DataFrame], as_of: pd.Timestamp) -> pd.DataFrame:
     frame = frame.assign(asked_on=as_of, due_on=frame["due_on"].fillna(first).clip(lower=first))
     frame["action_id"] = [_identity(*row) for row in frame[["kind", "account_id", "manager_id", "detail"]].to_numpy()]
     frame[["due_on", "asked_on"]] = frame[["due_on", "asked_on"]].astype("datetime64[s]")
-    frame = frame.sort_values(["due_on", "account_id", "kind", "detail"], ignore_index=True)
+    # What is due on one day stays in the order it was given in, which is that of its importance.
+    frame = frame.sort_values("due_on", kind="stable", ignore_index=True)
     return frame.drop_duplicates("action_id", ignore_index=True)[COLUMNS]
+
+
+def spread(rows: pd.DataFrame, as_of: pd.Timestamp, a_day: int) -> pd.DataFrame:
+    """Actions with what is overdue dealt over the working days ahead, in the order given, some a day for each manager.
+
+    Examples
+    --------
+    >>> three = pd.DataFrame({"account_id": list("abc"), "manager_id": "M"})
+    >>> late = propose("contact", "x", three, "2026-01-01", "K077")
+    >>> spread(late, pd.Timestamp("2026-09-30"), 2)["due_on"].dt.day.tolist()
+    [1, 1, 2]
+    """
+    first = as_of + pd.offsets.BDay(1)
+    late = rows[rows["due_on"].isna() | (rows["due_on"] < first)]
+    turn = late.groupby(late["manager_id"].fillna("")).cumcount() // a_day
+    days = pd.Series([as_of + pd.offsets.BDay(1 + int(n)) for n in turn], late.index, dtype="datetime64[s]")
+    return rows.assign(due_on=days.reindex(rows.index).fillna(rows["due_on"]))
 
 
 def read_earlier(previous: str) -> pd.DataFrame | None:

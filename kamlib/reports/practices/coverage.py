@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import nbformat
 from nbformat import NotebookNode
 
-from kamlib.reports.parameters import read_notebook
 from kamlib.reports.practices.catalogue import Practice, practices
 from kamlib.reports.spec import root
 
@@ -70,7 +71,9 @@ def notebooks(folder: Path | None = None) -> dict[str, NotebookNode]:
     """All notebooks by name, as ``studies/churn``."""
     folder = folder or root() / "notebooks"
     paths = sorted(path for path in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
-    return {str(path.relative_to(folder).with_suffix("")): read_notebook(path) for path in paths}
+    # Read as they are: the check of their form is for the tests of notebooks, and takes most of the time.
+    read = {path: nbformat.from_dict(json.loads(path.read_text(encoding="utf-8"))) for path in paths}
+    return {str(path.relative_to(folder).with_suffix("")): notebook for path, notebook in read.items()}
 
 
 def coverage(folder: Path | None = None, tests: Path | None = None) -> list[Coverage]:
@@ -94,6 +97,11 @@ def coverage(folder: Path | None = None, tests: Path | None = None) -> list[Cove
         for practice, treatment in _treatments(name, notebook, sources):
             found.setdefault(practice, []).append(treatment)
     return [Coverage(practice, tuple(found.get(key, ()))) for key, practice in practices().items()]
+
+
+def source_of(cell: NotebookNode) -> str:
+    """The text of a cell, whether it is kept whole or in lines."""
+    return cell.source if isinstance(cell.source, str) else "".join(cell.source)
 
 
 def tags(cell: NotebookNode) -> list[str]:
@@ -124,11 +132,11 @@ def _treatments(name: str, notebook: NotebookNode, sources: Mapping[str, str]):
     page = f"{name.split('/')[-1]}/report.html"
     for number, cell in enumerate(notebook.cells):
         if cell.cell_type == "markdown":
-            heads = [line[3:].strip() for line in cell.source.splitlines() if line.startswith("## ")]
+            heads = [line[3:].strip() for line in source_of(cell).splitlines() if line.startswith("## ")]
             heading = heads[-1] if heads else heading
         for practice in tags(cell):
             anchor = f"#{heading.replace(' ', '-')}" if heading else ""
-            tested = _tests(cell.source, name.split("/")[-1], sources)
+            tested = _tests(source_of(cell), name.split("/")[-1], sources)
             yield practice, Treatment(name, number, heading, page + anchor, tested)
 
 

@@ -1,0 +1,67 @@
+"""The playbook of contact deals what is overdue over working days and asks content accounts for a referral."""
+
+import pandas as pd
+import pytest
+
+from kamlib import open_book
+from kamlib.reports.playbooks import contact_cadence as words
+from kamlib.studies import actions, due_list
+from kamlib.studies.plans import contact_cadence as plan
+
+from books import small_frames, write_folder
+
+AS_OF = pd.Timestamp("2026-09-30")
+
+
+def _survey(satisfaction: float, day="2026-08-01") -> pd.DataFrame:
+    row = {"survey_id": "S", "account_id": "0001", "surveyed_on": pd.Timestamp(day), "satisfaction": satisfaction}
+    return pd.DataFrame([row]).reindex(columns=small_frames()["surveys"].columns)
+
+
+def _plan(tmp_path, drop=(), **frames) -> plan.ContactPlan:
+    kept = {name: frame for name, frame in small_frames().items() if name not in drop} | frames
+    book = open_book(write_folder(kept, tmp_path / "book"), as_of="2026-09-30")
+    return plan.measure(book, due_list.measure(book, "2026-Q3").rows)
+
+
+def test_overdue_contacts_are_dealt_some_a_day_for_each_manager():
+    late = pd.DataFrame({"account_id": list("abcd"), "manager_id": ["M1", "M1", "M1", "M2"]})
+    rows = actions.spread(actions.propose("contact", "x", late, "2026-01-01", "K077"), AS_OF, 2)
+    assert rows["due_on"].dt.day.tolist() == [1, 1, 2, 1]
+
+
+def test_what_is_not_overdue_keeps_its_day():
+    one = pd.DataFrame({"account_id": ["a"], "manager_id": ["M1"]})
+    rows = actions.spread(actions.propose("contact", "x", one, "2026-11-05", "K077"), AS_OF, 2)
+    assert rows["due_on"].tolist() == [pd.Timestamp("2026-11-05")]
+
+
+def test_a_content_account_that_referred_nobody_is_asked(tmp_path):
+    none = small_frames()["references"].head(0)
+    result = _plan(tmp_path, surveys=_survey(9), references=none)
+    assert result.askable["account_id"].tolist() == ["0001"]
+    assert words.referrals(result).sentence.startswith("One account gave 9 of 10 or more")
+    assert "reference" in result.actions["kind"].tolist()
+
+
+@pytest.mark.parametrize("survey", [_survey(8.9), _survey(10, "2025-08-01")])
+def test_a_lower_or_older_answer_does_not_do(tmp_path, survey):
+    assert words.referrals(_plan(tmp_path, surveys=survey)).sentence.startswith("Nobody gave 9 of 10 or more")
+
+
+def test_without_surveys_nobody_can_be_picked(tmp_path):
+    found = words.referrals(_plan(tmp_path, drop=("surveys",)))
+    assert found.sentence == "This book has no answers to surveys, so nobody can be picked to be asked for a referral."
+
+
+def test_too_few_contacts_show_no_principle(tmp_path):
+    found = words.principles(_plan(tmp_path, drop=("visits", "surveys")))
+    assert found.verdict == "no conclusion"
+
+
+def test_the_weakest_principle_is_named_with_what_to_do():
+    shares = pd.DataFrame({"principle": ["proactive", "own"], "share": [0.9, 0.2], "n": [40, 40]})
+    result = plan.ContactPlan(AS_OF, shares, pd.DataFrame(), 9.0, pd.DataFrame(), pd.Series())
+    found = words.principles(result)
+    assert found.sentence.startswith('Of the four principles, 2 can be seen in the book; the weakest is "Its own way')
+    assert found.decision.startswith("Write down a purpose before each contact")
