@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from kamlib.reports.pdf import chromium
+
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("kamlib", deadline=None)
 settings.load_profile("kamlib")
@@ -20,6 +22,21 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the folder of real data (../shared/data) is not here")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator:
+    """A real Chromium; tests that need one are skipped where there is none."""
+    path = chromium()
+    if path is None:
+        pytest.skip("Chromium is not installed here; on Debian: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+        opened = playwright.chromium.launch(executable_path=path, args=flags)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """The pages in a real browser: nothing runs, nothing is asked for, nothing scrolls sideways, everyone can read."""
 
-import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -12,11 +11,7 @@ from kamlib.reports.render import Request, render
 from books import small_frames, write_folder
 from toy_notebooks import write_notebook
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed here; on Debian: apt-get install chromium"),
-]
+pytestmark = pytest.mark.browser
 CELLS = [
     "publish.begin()\nbook = open_book(place, as_of=as_of, scope=scope)\nnames = book.frame('accounts')",
     'publish.table("accounts", names)',
@@ -28,17 +23,6 @@ CELLS = [
     "names",
     "print(names.to_string())",
 ]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

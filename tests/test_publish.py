@@ -111,3 +111,18 @@ def test_chinese_is_drawn_without_a_missing_glyph(recwarn, shown):
         pytest.skip("no Chinese font is installed here; on Debian: apt-get install fonts-noto-cjk")
     publish.figure(_figure("大客戶 集團"))
     assert not [w for w in recwarn if "Glyph" in str(w.message)]
+
+
+def test_a_table_without_rows_says_of_what_there_is_nothing(shown, output):
+    publish.table("complaints", pd.DataFrame({"case_id": []}))
+    publish.table("odd_ones", pd.DataFrame({"case_id": []}))
+    assert [_soup(bundle).text.strip() for bundle in shown] == [
+        "There is no complaint to list.",
+        "There is nothing to list here: the table of odd ones is empty.",
+    ]
+
+
+def test_a_table_of_two_columns_stays_a_table_on_a_phone(shown, output):
+    publish.table("two", pd.DataFrame({"field": ["Name"], "entry": ["Firm"]}))
+    publish.table("three", pd.DataFrame({"a": [1], "b": [2], "c": [3]}))
+    assert ["kam-wide" in _soup(bundle).div["class"] for bundle in shown] == [False, True]

@@ -142,10 +142,15 @@ def table(name: str, frame: pd.DataFrame, columns: list[str] | None = None, rows
         [_cell(value, head["kind"]) for value, head in zip(row, heads, strict=True)]
         for row in shown.itertuples(index=False)
     ]
-    markup = (
-        templates().get_template("table.html.j2").render(name=name, heads=heads, body=body, rows=rows, n=len(shown))
-    )
+    fragment = templates().get_template("table.html.j2")
+    markup = fragment.render(name=name, heads=heads, body=body, rows=rows, n=len(shown), empty=_nothing_in(name))
     display({"text/html": markup, "text/plain": shown.head(rows).to_string(), TABLE: {"name": name}}, raw=True)
+
+
+def _nothing_in(name: str) -> str:
+    """What stands in the place of a table without rows."""
+    own, known = f"empty.{name}", set(sentences.keys())
+    return sentences.say(own if own in known else "page.table_empty", name=name.replace("_", " "))
 
 
 def predictions(frame: pd.DataFrame) -> None:

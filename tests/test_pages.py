@@ -1,0 +1,193 @@
+"""The real pages in a real browser, from a book of ordinary names and from one in which every name is hostile."""
+
+import re
+from pathlib import Path
+
+import openpyxl
+import pandas as pd
+import pytest
+from payloads import FORMULAS, MARKUP, PAYLOADS
+
+from kamlib.book.sample import write_sample
+from kamlib.reports.pdf import chromium
+from kamlib.reports.render import Request, render
+
+from books import small_frames, write_folder
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        chromium() is None, reason="Chromium is not installed here; on Debian: apt-get install chromium"
+    ),
+]
+NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+ACCOUNT_PAGES = ("accounts/dossier", "accounts/visit_brief", "studies/due_list")
+REPORTS = tuple(
+    sorted(
+        str(p.relative_to(NOTEBOOKS).with_suffix(""))
+        for n in ("studies", "accounts")
+        for p in NOTEBOOKS.glob(f"{n}/*.ipynb")
+    )
+)
+PAGES = [*(f"{name.split('/')[1]}/report.html" for name in REPORTS), "index.html", "../index.html"]
+LABELS = {
+    "accounts": ("name", "region", "industry"), "products": ("name", "category"), "managers": ("name", "team"),
+    "cases": ("category",), "surveys": ("main_competitor",), "visits": ("purpose",), "orders": ("buying_centre", "channel"),
+    "opportunities": ("competitor",), "ratings": ("criterion", "evidence"), "contacts": ("name",),
+}  # fmt: skip
+_SERIOUS = {"serious", "critical"}
+IDENTIFIERS = {"case_id": "cases", "contract_id": "contracts", "contact_id": "contacts", "product_id": "products"}
+
+
+def _hostile_frames() -> dict[str, pd.DataFrame]:
+    """A book of which every label is made of several hostile texts, and of which identifiers are hostile too."""
+    frames = small_frames(accounts=4)
+    texts = [text.replace("\x00", "\ufffd") for text in PAYLOADS]
+    for table, columns in LABELS.items():
+        for column in columns:
+            count = len(frames[table])
+            frames[table][column] = [
+                " ".join(texts[i::count][:12]) if i < len(texts) else texts[0] for i in range(count)
+            ]
+    frames["accounts"]["name"] = [" ".join(texts[i :: len(frames["accounts"])]) for i in range(len(frames["accounts"]))]
+    for column, owner in IDENTIFIERS.items():
+        known = {old: f"{texts[i % len(texts)]}{i}" for i, old in enumerate(frames[owner][column])}
+        for frame in frames.values():
+            if column in frame:
+                frame[column] = frame[column].map(known)
+    return frames
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory) -> Path:
+    """The pages of an account and the due list, in all formats, from the hostile book."""
+    home = tmp_path_factory.mktemp("hostile")
+    place = write_folder(_hostile_frames(), home / "book", {"name": MARKUP[0], "currency": MARKUP[3]})
+    formats, given = ("html", "pdf", "xlsx"), {"account_id": "0001"}
+    summary = render(Request(ACCOUNT_PAGES, str(place), "2026-Q3", out=home / "out", formats=formats, parameters=given))
+    assert not summary.failed, summary.failed
+    return summary.folder
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory) -> Path:
+    """All studies and the pages of one account, from a sample company of sixty accounts."""
+    home = tmp_path_factory.mktemp("plain")
+    write_sample(home / "book", accounts=60, months=24)
+    summary = render(
+        Request(REPORTS, str(home / "book"), "2026-Q3", out=home / "out", jobs=2, parameters={"account_id": "C0005"})
+    )
+    assert not summary.failed, summary.failed
+    return summary.folder
+
+
+def _seen(browser, path: Path, **options):
+    page = browser.new_page(**options)
+    asked, said = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("dialog", lambda dialog: said.append(dialog.message))
+    page.goto(path.resolve().as_uri())
+    return page, asked, said
+
+
+@pytest.mark.parametrize("name", [*(f"{n.split('/')[1]}/report.html" for n in ACCOUNT_PAGES), "index.html"])
+def test_no_hostile_name_runs_or_asks_for_anything_on_an_account_page(browser, hostile, name):
+    page, asked, said = _seen(browser, hostile / name)
+    page.eval_on_selector_all("details", "all => all.forEach(d => d.open = true)")
+    page.wait_for_timeout(200)
+    assert page.evaluate("window.hit") is None
+    assert asked == [(hostile / name).resolve().as_uri()]
+    assert said == []
+    page.close()
+
+
+@pytest.mark.parametrize("name", ["dossier/report.html", "visit_brief/report.html", "index.html"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_no_hostile_name_makes_a_page_scroll_sideways(browser, hostile, name, width):
+    page, _, _ = _seen(browser, hostile / name, viewport={"width": width, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
+
+
+def test_a_hostile_name_is_there_as_text(browser, hostile):
+    page, _, _ = _seen(browser, hostile / "dossier" / "report.html")
+    text = page.inner_text("body")
+    page.close()
+    assert "<script>window.hit=1</script>" in text
+    assert "=cmd|" in text
+
+
+@pytest.mark.parametrize("name", ["dossier", "visit_brief", "due_list"])
+def test_no_cell_of_a_workbook_is_a_formula(hostile, name):
+    book = openpyxl.load_workbook(hostile / name / "report.xlsx")
+    cells = [cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.value is not None]
+    assert {cell.data_type for cell in cells} <= {"s", "n", "d", "b"}
+    assert not any(cell.hyperlink for cell in cells)
+
+
+def test_no_cell_of_a_csv_starts_like_a_formula(hostile):
+    tables = list(hostile.rglob("tables/*.csv"))
+    assert len(tables) > 10
+    for path in tables:
+        cells = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig").to_numpy().ravel()
+        wrong = [c for c in cells if re.match(r"[=+\-@\t\r]", c) and not re.fullmatch(r"[+-]?[\d.e+-]+", c)]
+        assert not wrong, f"{path.name}: {wrong[:3]}"
+
+
+def test_every_line_of_a_calendar_is_folded_and_every_name_stays_in_its_property(hostile):
+    files = list(hostile.rglob("*.ics"))
+    assert files
+    for path in files:
+        content = path.read_bytes()
+        lines = content.split(b"\r\n")
+        assert max(map(len, lines)) <= 75
+        assert b"\n" not in content.replace(b"\r\n", b"")
+        names = {re.split(rb"[:;]", line)[0] for line in content.replace(b"\r\n ", b"").split(b"\r\n")}
+        assert names <= {
+            b"BEGIN", b"END", b"VERSION", b"PRODID", b"X-WR-CALNAME", b"UID", b"DTSTAMP", b"DTSTART", b"DTEND",
+            b"SUMMARY", b"DESCRIPTION", b"TRANSP", b"",
+        }  # fmt: skip
+
+
+def test_a_hostile_name_puts_no_action_into_the_printed_report(hostile):
+    for path in hostile.glob("*/report.pdf"):
+        printed = path.read_bytes()
+        assert printed.startswith(b"%PDF")
+        assert not re.search(rb"/(JavaScript|JS|Launch|OpenAction|URI)\b", printed), path
+
+
+def test_no_file_name_is_taken_from_a_name(hostile):
+    names = [part for path in hostile.rglob("*") for part in path.relative_to(hostile).parts]
+    assert all(re.fullmatch(r"[\w\-]+(\.\w+)?|\.lock", name) for name in names), names
+
+
+def test_formulas_are_among_the_hostile_names():
+    assert set(FORMULAS) <= set(PAYLOADS)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_no_serious_violation_on_a_real_page(browser, plain, name):
+    from axe_playwright_python.sync_playwright import Axe
+
+    serious = {}
+    contrast = {"type": "rule", "values": ["color-contrast"]}  # the one thing that a dark screen can change
+    for scheme, only in (
+        ("light", {"type": "tag", "values": ["wcag2a", "wcag2aa", "best-practice"]}),
+        ("dark", contrast),
+    ):
+        page = browser.new_page(color_scheme=scheme, bypass_csp=True)
+        page.goto((plain / name).resolve().as_uri())
+        found = Axe().run(page, options={"resultTypes": ["violations"], "runOnly": only}).response["violations"]
+        page.close()
+        serious |= {f"{scheme} {v['id']}": v["nodes"][0]["html"][:300] for v in found if v["impact"] in _SERIOUS}
+    assert serious == {}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_real_page_fits_a_phone_and_asks_for_nothing(browser, plain, name):
+    page, asked, _ = _seen(browser, plain / name, viewport={"width": 360, "height": 800})
+    page.eval_on_selector_all("details:not(.code)", "all => all.forEach(d => d.open = true)")
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= 360, f"the page is {wide} pixels wide on a screen of 360"
+    assert asked == [(plain / name).resolve().as_uri()]
+    page.close()
