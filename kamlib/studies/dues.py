@@ -83,7 +83,8 @@ def contacts_due(accounts: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
 
 def executive_due(accounts: pd.DataFrame, met: pd.Series, settings: Settings, as_of) -> pd.DataFrame:
     """The next meeting of executives with each key account given; *met* is the last one by account_id."""
-    last = accounts["account_id"].map(met).astype("datetime64[s]")
+    # Looked up and not mapped: pandas cannot map by a series of days that is empty.
+    last = met.reindex(accounts["account_id"]).set_axis(accounts.index).astype("datetime64[s]")
     allowed = settings.value("executive_contact_days")
     due_on = (last + pd.Timedelta(days=allowed)).fillna(as_of)
     return rows("executive", accounts, due_on, last, count=allowed)

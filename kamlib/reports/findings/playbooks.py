@@ -17,8 +17,8 @@ def action_record(result: FollowUp, playbook: str) -> Finding:
     """What the book shows of the actions of the last report of this kind."""
     identifier = f"{playbook}.follow_up"
     if result.rows is None:
-        sentence = say("actions.follow_none")
-        return Finding(identifier, sentence, verdict=Verdict.NO_CONCLUSION, reason=sentence)
+        reason = say("actions.follow_first")
+        return Finding(identifier, say("actions.follow_none"), verdict=Verdict.NO_CONCLUSION, reason=reason)
     counts = {status: result.count(status) for status in (DONE, OPEN, OVERDUE, UNSEEN)}
     n = len(result.rows)
     only = next((status for status, count in counts.items() if count == n == 1), "")

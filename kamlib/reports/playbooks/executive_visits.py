@@ -1,0 +1,80 @@
+"""What the programme of executive visits says: whom executives have met, whom they meet next, and their time."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from kamlib.reports.finding import Finding, Verdict
+from kamlib.reports.playbooks.said import said
+from kamlib.reports.sentences import say
+from kamlib.studies.plans.executive_visits import VisitProgramme
+
+PROGRAMME_COLUMNS = ["meet_on", "name", "manager_id", "last_executive", "talk_about", "value"]
+NEAR_DAYS = 180
+FEWEST_VISITS = 30
+
+
+def coverage(result: VisitProgramme) -> Finding:
+    """How many key accounts an executive has met within the days allowed."""
+    n, practices = len(result.accounts), ("K083",)
+    if not n:
+        return said("executive_visits.coverage_nobody", practices=practices, verdict=Verdict.NO_CONCLUSION)
+    if not result.has_visits:
+        return said("executive_visits.coverage_absent", None, n=n, practices=practices, verdict=Verdict.NO_CONCLUSION)
+    met = int(result.accounts["is_covered"].sum())
+    branch = "all" if met == n else "none" if not met else "some"
+    decision = "" if met == n else "executive_visits.do_cover"
+    values = {"met": met, "days": result.days_allowed}
+    return said(f"executive_visits.coverage_{branch}", met / n, "share", n, decision, practices, **values)
+
+
+def programme(result: VisitProgramme) -> Finding:
+    """How many meetings are planned, and with whom the first is."""
+    planned, practices = result.planned, ("K082",)
+    if planned.empty:
+        verdict = Verdict.USABLE if len(result.accounts) else Verdict.NO_CONCLUSION
+        return said("executive_visits.programme_none", 0, "meetings", practices=practices, verdict=verdict)
+    first = planned.iloc[0]
+    values = {"first": first["name"], "when": first["meet_on"], "last": planned["meet_on"].iloc[-1]}
+    branch = "one" if len(planned) == 1 else "some"
+    return said(
+        f"executive_visits.programme_{branch}",
+        len(planned),
+        "meetings",
+        len(planned),
+        "executive_visits.do_fix",
+        practices,
+        **values,
+    )
+
+
+def programme_table(result: VisitProgramme) -> pd.DataFrame:
+    """The meetings, with what to talk about."""
+    planned = result.planned
+    topics = [_topics(row, result.as_of) for row in planned.to_dict("records")]
+    return planned.assign(talk_about=pd.Series(topics, planned.index, dtype="str"))
+
+
+def _topics(row: dict, as_of: pd.Timestamp) -> str:
+    parts = []
+    if row["complaints"]:
+        branch = "complaint" if row["complaints"] == 1 else "complaints"
+        parts.append(say(f"executive_visits.topic_{branch}", n=row["complaints"]))
+    if pd.notna(row["contract_ends_on"]) and as_of <= row["contract_ends_on"] <= as_of + pd.Timedelta(days=NEAR_DAYS):
+        parts.append(say("executive_visits.topic_contract", when=row["contract_ends_on"]))
+    if pd.isna(row["last_executive"]):
+        parts.append(say("executive_visits.topic_first"))
+    return " ".join(parts) or say("executive_visits.topic_plan")
+
+
+def time_share(result: VisitProgramme) -> Finding:
+    """The share of visiting time by executives against the third that is called good practice."""
+    practices = ("K082",)
+    if pd.isna(result.share):
+        return said("executive_visits.time_absent", practices=practices, verdict=Verdict.NO_CONCLUSION)
+    if result.n < FEWEST_VISITS:
+        return said("executive_visits.time_few", n=result.n, practices=practices, verdict=Verdict.NO_CONCLUSION)
+    branch = "met" if result.share >= result.target else "below"
+    decision = "" if branch == "met" else "executive_visits.do_time"
+    values = {"share": result.share, "target": result.target, "basis": result.basis}
+    return said(f"executive_visits.time_{branch}", result.share, "share", result.n, decision, practices, **values)
