@@ -84,10 +84,10 @@ def run(targeting: str, seed: int) -> dict:
     return row | {"lead_p": evidence.lead.p_value, "peer_p": evidence.peer_p, "failed": " ".join(evidence.failed)}
 
 
-def run_all(seeds: range, out: Path) -> None:
+def run_all(seeds: range, regimes: list[str], out: Path) -> None:
     done = set(pd.read_csv(out)[["targeting", "seed"]].itertuples(index=False, name=None)) if out.exists() else set()
     for seed in seeds:
-        for targeting in TARGETING:
+        for targeting in regimes:
             if (targeting, seed) not in done:
                 pd.DataFrame([run(targeting, seed)]).to_csv(out, mode="a", header=not out.exists(), index=False)
 
@@ -110,13 +110,14 @@ def read(out: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="", help="first:last, the last left out")
+    parser.add_argument("--targeting", nargs="+", default=TARGETING, choices=TARGETING)
     parser.add_argument("--out", type=Path, default=Path("visits.csv"))
     parser.add_argument("--read", type=Path)
     given = parser.parse_args()
     if given.read:
         read(given.read)
     elif given.seeds:
-        run_all(range(*map(int, given.seeds.split(":"))), given.out)
+        run_all(range(*map(int, given.seeds.split(":"))), given.targeting, given.out)
         read(given.out)
     else:
         for accounts in (300, 10_000):

@@ -13,6 +13,7 @@ from kamlib.studies.cadence import Cadence
 from kamlib.studies.visits import Visits
 from kamlib.studies.visits.evidence import Evidence
 from kamlib.studies.visits.experiment import Design, Trial
+from kamlib.studies.visits.programme import Programme
 from kamlib.studies.visits.record import PlanRecord
 
 DAY = pd.Timestamp("2026-09-30")
@@ -41,6 +42,7 @@ def _evidence(elasticity=0.2, low=0.1, high=0.3, **more) -> Evidence:
         "classes": None,
         "class_of": pd.Series(dtype=object),
         "levels": pd.DataFrame(),
+        "channels": pd.DataFrame(),
         "refused": {},
     }
     return Evidence(**(given | more))
@@ -61,6 +63,7 @@ def _result(evidence=None, **more) -> Visits:
         "earlier": None,
         "earlier_day": pd.Timestamp("2026-06-30"),
         "record": None,
+        "programme": None,
         "design": None,
         "trial": None,
     }
@@ -130,7 +133,7 @@ def test_without_visits_every_chapter_says_so_in_its_own_sentence():
             findings.visit_effect, findings.call_plan, findings.plan_record, findings.contact_rhythm,
             findings.log_delay, findings.executive_time, findings.contact_levels, findings.symposium,
             findings.visit_power, findings.visit_placebos, findings.visit_classes, findings.plan_flatness,
-            findings.visit_experiment,
+            findings.visit_experiment, findings.visit_levels, findings.visit_channels, findings.visit_programme,
         )
     ]  # fmt: skip
     assert said[0] == (
@@ -173,6 +176,68 @@ def _classes(p):
 @pytest.mark.parametrize(("p", "text"), [(0.5, "respond alike"), (0.001, "visits move class A most")])
 def test_classes(p, text):
     assert text in findings.visit_classes(_result(_evidence(classes=_classes(p)))).sentence
+
+
+def _kinds(*lows):
+    names = ["rep", "kam"] if len(lows) == 2 else ["visit", "call", "email"]
+    frame = pd.DataFrame({"kind": names, "contacts": 200, "per_contact": [0.1, 0.3, 0.2][: len(lows)]})
+    return frame.assign(low=lows, high=0.5)
+
+
+@pytest.mark.parametrize(
+    ("frame", "text"),
+    [
+        (_kinds(0.05, 0.2), "most with those of the first named: key account manager, sales representative."),
+        (_kinds(-0.05, 0.2), "some visitors only, the largest gain first: key account manager."),
+        (_kinds(-0.05, -0.2), "of 2 kinds of visitor none alone goes clearly"),
+        (pd.DataFrame(), "not on record often enough"),
+    ],
+)
+def test_visitors(frame, text):
+    assert text in findings.visit_levels(_result(_evidence(levels=frame))).sentence
+
+
+@pytest.mark.parametrize(
+    ("frame", "text"),
+    [
+        (_kinds(0.05, 0.2, 0.1), "most with those of the first named: call, e-mail, visit."),
+        (_kinds(-0.05, 0.2, -0.1), "in some channels only, the largest gain first: call."),
+        (_kinds(-0.05, -0.2, -0.1), "of 3 channels of contact none alone"),
+        (pd.DataFrame(), "too few to tell their effects apart"),
+    ],
+)
+def test_channels(frame, text):
+    assert text in findings.visit_channels(_result(_evidence(channels=frame))).sentence
+
+
+@pytest.mark.parametrize("make", [findings.visit_levels, findings.visit_channels])
+def test_kinds_are_not_told_apart_where_the_gates_fail(make):
+    evidence = _evidence(levels=_kinds(0.05, 0.2), channels=_kinds(0.05, 0.2, 0.1), lead=FAILED)
+    assert make(_result(evidence)).verdict is Verdict.NO_CONCLUSION
+
+
+def _programme(**more):
+    by = pd.DataFrame({"event_time": [-1, 0], "estimate": [0.0, 0.1], "low": [-0.1, 0.0], "high": [0.1, 0.2]})
+    given = {"name": "executive", "fit": SimpleNamespace(dynamic=SimpleNamespace(by=by)), "n_began": 60}
+    given |= {"n_compared": 100, "n_dropped": 20, "n_never": 40, "lift": 0.1, "low": 0.05, "high": 0.2, "before_p": 0.5}
+    return Programme(**(given | more))
+
+
+@pytest.mark.parametrize(
+    ("programme", "text", "verdict"),
+    [
+        (_programme(), "In the year after the first visit of an executive, accounts sold 10% more", Verdict.USABLE),
+        (_programme(lift=-0.1, low=-0.2, high=-0.05), "accounts sold less than those", Verdict.USABLE),
+        (_programme(low=-0.1), "is not clear: 10% against", Verdict.CAUTION),
+        (_programme(before_p=0.01), "moved otherwise than the rest already", Verdict.NO_CONCLUSION),
+        (_programme(n_never=4, name="club"), "In the year after the club", Verdict.CAUTION),
+        (None, "Too few accounts had such a beginning", Verdict.NO_CONCLUSION),
+    ],
+)
+def test_the_programme(programme, text, verdict):
+    found = findings.visit_programme(_result(_evidence(), programme=programme))
+    assert text in found.sentence and found.verdict is verdict
+    figures.draw_programme(_result(_evidence(), programme=programme))
 
 
 def _record(**more):
@@ -345,7 +410,7 @@ def test_contact(make, values, text):
 
 
 @pytest.mark.parametrize("name", [n for n in figures.__all__ if n in (
-    "draw_ladder", "draw_leads", "draw_carry_over", "draw_class_effects", "draw_level_effects", "draw_contact_age",
+    "draw_ladder", "draw_leads", "draw_carry_over", "draw_class_effects", "draw_level_effects", "draw_channel_effects", "draw_programme", "draw_contact_age",
     "draw_response_curves", "draw_visit_moves", "draw_visit_flatness",
 )])  # fmt: skip
 def test_a_figure_without_data_says_so(name):

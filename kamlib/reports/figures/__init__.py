@@ -30,10 +30,12 @@ from kamlib.reports.figures.segmentation import (
 from kamlib.reports.figures.style import use_style
 from kamlib.reports.figures.visits import (
     draw_carry_over,
+    draw_channel_effects,
     draw_class_effects,
     draw_ladder,
     draw_leads,
     draw_level_effects,
+    draw_programme,
 )
 from kamlib.reports.figures.weekly import (
     draw_reached,
@@ -43,6 +45,7 @@ __all__ = [
     "draw_account_months",
     "draw_calibration",
     "draw_carry_over",
+    "draw_channel_effects",
     "draw_class_effects",
     "draw_concentration",
     "draw_contact_age",
@@ -55,6 +58,7 @@ __all__ = [
     "draw_mixed_books",
     "draw_moves",
     "draw_portfolio",
+    "draw_programme",
     "draw_quarters",
     "draw_reached",
     "draw_regression",

@@ -8,9 +8,17 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from kamlib.reports.figures.style import ACCENT, GREY, SOFT, WARM, axes, footnote
-from kamlib.reports.findings.visits import class_label, class_table, ladder_table, level_table
+from kamlib.reports.findings.visits import (
+    channel_table,
+    class_label,
+    class_table,
+    ladder_table,
+    level_table,
+    programme_table,
+)
 from kamlib.studies.visits import Visits
 
+_ENDS = ("per_contact_low", "per_contact_high")
 ELASTICITY = "percent more revenue for one percent more visits"
 
 
@@ -86,6 +94,41 @@ def draw_level_effects(result: Visits) -> Axes:
     drawn.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     n = int(table["visits"].sum())
     footnote(drawn, f"n = {n:,} visits; bars: {result.level:.0%} intervals, the visits of the others held constant")
+    return drawn
+
+
+def draw_channel_effects(result: Visits) -> Axes:
+    """What one more contact a month brings, by the way it is made."""
+    table = channel_table(result)
+    if not len(table):
+        return blank("Which way of contact brings more")
+    drawn = axes("Which way of contact brings more", "more revenue for one more contact a month", height=2.8)
+    _bars(drawn, table["contact_channel"], *(table[c] for c in ("per_contact", *_ENDS)), [ACCENT])
+    drawn.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    n = int(table["contacts"].sum())
+    footnote(
+        drawn, f"n = {n:,} contacts; bars: {result.level:.0%} intervals, those in the other channels held constant"
+    )
+    return drawn
+
+
+def draw_programme(result: Visits) -> Axes:
+    """Revenue against accounts that had not begun, by quarters since the beginning."""
+    title, table = "Before and after a beginning", programme_table(result)
+    if not len(table):
+        return blank(title)
+    drawn = axes(title, "quarters since the beginning", "revenue against those not begun")
+    drawn.axhline(0, color=GREY, linewidth=1)
+    drawn.axvline(-0.5, color=GREY, linewidth=1, linestyle=":")
+    spread = [table["lift_since"] - table["lift_since_low"], table["lift_since_high"] - table["lift_since"]]
+    colours = [GREY if since < 0 else ACCENT for since in table["quarters_since"]]
+    drawn.errorbar(table["quarters_since"], table["lift_since"], yerr=spread, fmt="none", ecolor=colours, capsize=3)
+    drawn.scatter(table["quarters_since"], table["lift_since"], color=colours, zorder=3)
+    drawn.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    drawn.set_xticks(table["quarters_since"])
+    found = result.programme
+    text = f"n = {found.n_compared:,} accounts, {found.n_began:,} of them began; {result.level:.0%} intervals; "
+    footnote(drawn, text + "grey: before, each quarter against the one before it")
     return drawn
 
 

@@ -17,6 +17,9 @@ ALPHA = 0.05
 LADDER = ["method", "elasticity", "low", "high", "account_months", "n_accounts", "reason"]
 CLASSES = ["class", "n_accounts", "estimate", "pooled_estimate", "pooled_low", "pooled_high", "reason"]
 LEVELS = ["visitor", "visits", "per_visit", "per_visit_low", "per_visit_high"]
+CHANNELS = ["contact_channel", "contacts", "per_contact", "per_contact_low", "per_contact_high"]
+QUARTERS = ["quarters_since", "lift_since", "lift_since_low", "lift_since_high"]
+LEAST_COMPARED = 10
 
 
 def visit_effect(result: Visits) -> Finding:
@@ -122,6 +125,67 @@ def visit_classes(result: Visits) -> Finding:
     )
 
 
+def visit_levels(result: Visits) -> Finding:
+    """Whose visits go with more revenue, the visits of the others held constant."""
+    return _kinds(result, "visitors", result.evidence and result.evidence.levels)
+
+
+def visit_channels(result: Visits) -> Finding:
+    """In which channel contacts go with more revenue, those in the others held constant."""
+    return _kinds(result, "channels", result.evidence and result.evidence.channels)
+
+
+def _kinds(result: Visits, topic: str, frame: pd.DataFrame | None) -> Finding:
+    if frame is None:
+        return absent(result, f"visits.{topic}")
+    if not len(frame):
+        return nothing(f"visits.{topic}", say(f"visits.{topic}_effect_none"))
+    clear = frame[frame["low"] > 0].sort_values("per_contact", ascending=False)
+    names = ", ".join(say(f"visits.{topic[:-1]}_{name}") for name in clear["kind"])
+    branch = "all" if len(clear) == len(frame) else "some" if len(clear) else "unclear"
+    verdict, reason = judge(*effect_gates(result))
+    return Finding(
+        f"visits.{topic}",
+        say(f"visits.{topic}_effect_{branch}", clear=names, kinds=len(frame)),
+        n=int(frame["contacts"].sum()),
+        verdict=verdict,
+        reason=reason,
+        practices=("K084",),
+    )
+
+
+def visit_programme(result: Visits) -> Finding:
+    """What accounts did in the first year after an executive first came to them, or after a programme began."""
+    if result.evidence is None:
+        return absent(result, "visits.programme")
+    found = result.programme
+    if found is None:
+        return nothing("visits.programme", say("visits.programme_none"))
+    what = say(f"visits.programme_{found.name}")
+    values = {"what": what, "n": found.n_began, "lift": found.lift, "low": found.low, "high": found.high}
+    values |= {"p": found.before_p, "never": found.n_never, "dropped": found.n_dropped, "compared": found.n_compared}
+    moved_before = found.before_p < ALPHA
+    is_clear = not found.low <= 0 <= found.high
+    branch = "before" if moved_before else "up" if found.low > 0 else "down" if found.high < 0 else "unclear"
+    verdict, reason = judge(
+        Gate(not moved_before, Verdict.NO_CONCLUSION, say("visits.gate_programme_before", **values)),
+        Gate(is_clear, Verdict.CAUTION, say("visits.gate_zero")),
+        Gate(found.n_never >= LEAST_COMPARED, Verdict.CAUTION, say("visits.gate_programme_few", **values)),
+    )
+    return Finding(
+        "visits.programme",
+        say(f"visits.programme_{branch}", **values),
+        found.lift,
+        "share of quarterly revenue",
+        (found.low, found.high),
+        result.level,
+        found.n_compared,
+        verdict,
+        reason,
+        practices=("K082", "K084"),
+    )
+
+
 def ladder_table(result: Visits) -> pd.DataFrame:
     """The ladder with its rungs named in words, and the literature beneath; empty without an estimate."""
     if result.evidence is None:
@@ -145,8 +209,27 @@ def level_table(result: Visits) -> pd.DataFrame:
     """What one more visit a month brings, by who makes it."""
     if result.evidence is None or not len(result.evidence.levels):
         return pd.DataFrame(columns=LEVELS)
-    frame = result.evidence.levels.rename(columns={"low": "per_visit_low", "high": "per_visit_high"})
-    return frame.assign(visitor=[say(f"visits.visitor_{name}") for name in frame["visitor"]])
+    names = ["kind", "visits", "per_visit", "per_visit_low", "per_visit_high"]
+    frame = result.evidence.levels.set_axis(names, axis=1)
+    return frame.assign(visitor=[say(f"visits.visitor_{name}") for name in frame["kind"]])[LEVELS]
+
+
+def channel_table(result: Visits) -> pd.DataFrame:
+    """What one more contact a month brings, by the way it is made."""
+    if result.evidence is None or not len(result.evidence.channels):
+        return pd.DataFrame(columns=CHANNELS)
+    frame = result.evidence.channels.rename(columns={"low": "per_contact_low", "high": "per_contact_high"})
+    return frame.assign(contact_channel=[say(f"visits.channel_{name}") for name in frame["kind"]])[CHANNELS]
+
+
+def programme_table(result: Visits) -> pd.DataFrame:
+    """Change of revenue by quarters since the beginning, the year before it and the first two since."""
+    if result.programme is None:
+        return pd.DataFrame(columns=QUARTERS)
+    frame = result.programme.fit.dynamic.by
+    frame = frame[frame["event_time"].between(-4, 7)]
+    values = np.expm1(frame[["estimate", "low", "high"]]).set_axis(QUARTERS[1:], axis=1)
+    return values.assign(quarters_since=frame["event_time"])[QUARTERS].reset_index(drop=True)
 
 
 def read_table(result: Visits) -> pd.DataFrame:

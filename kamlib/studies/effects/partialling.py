@@ -11,11 +11,13 @@ Clarke & Polselli (2025) for panels.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingRegressor
+from threadpoolctl import threadpool_limits
 
 from kamlib.errors import RequestError
 from kamlib.studies.effects.panels import Panel, seen_twice, shifted
@@ -104,11 +106,11 @@ def _cross_predict(frame, features, column, folds, seed) -> pd.Series:
     block = pd.qcut(frame["time"].rank(method="dense"), TIME_BLOCKS, labels=False, duplicates="drop").to_numpy()
     centred = frame[column] - frame.groupby("time")[column].transform("mean")
     predicted = pd.Series(np.nan, index=frame.index)
-    for test_fold in range(folds):
-        for test_block in range(1, block.max() + 1):
-            learn = _at_most(np.flatnonzero((fold != test_fold) & (block < test_block)), seed)
-            test = (fold == test_fold) & (block == test_block)
-            if len(learn) >= LEAST_TRAINING_ROWS and test.any():
+    for test_fold, test_block in itertools.product(range(folds), range(1, block.max() + 1)):
+        learn = _at_most(np.flatnonzero((fold != test_fold) & (block < test_block)), seed)
+        test = (fold == test_fold) & (block == test_block)
+        if len(learn) >= LEAST_TRAINING_ROWS and test.any():
+            with threadpool_limits(1):  # trees this small are slower on several cores, on a busy machine tenfold
                 learner = _learner(seed).fit(features.iloc[learn], centred.iloc[learn])
                 predicted[test] = learner.predict(features[test])
     return predicted

@@ -22,6 +22,7 @@ from kamlib.errors import ModelError, RequestError
 from kamlib.studies.staggered.adoption import Adoption, Cell
 
 CONTROLS = ("never", "not_yet")
+NEAR = 4  # a year of quarters
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,9 @@ class Staggered:
     group : by beginning; overall = mean over groups, weighted by size
     calendar : by period; overall = mean over periods
     simple : mean over all cells after the beginning, weighted by group size
+    before, after : mean of the last NEAR periods before the beginning (each against the period before it), and of the
+        first NEAR from it on; NaN without such cells. ``pretrend_p`` tests each cell, and refuses too often where
+        groups are small; far from the beginning few are left to compare with
     pretrend_p : joint test that all cells before the beginning are zero; NaN without such cells
     critical : multiple of the standard error in all intervals of ``att`` (larger with ``draws``: a band for all cells)
     n, n_units, n_never : rows, units and never-treated units used
@@ -65,6 +69,8 @@ class Staggered:
     group: Average
     calendar: Average
     simple: Average
+    before: Average
+    after: Average
     pretrend_p: float
     critical: float
     n: int
@@ -130,6 +136,8 @@ def staggered(
         group=averages.group(),
         calendar=averages.calendar(),
         simple=averages.simple(),
+        before=averages.near(range(-NEAR, 0)),
+        after=averages.near(range(NEAR)),
         pretrend_p=_pretrend_p(cells, influence, design),
         critical=critical,
         n=design.outcomes.size,
@@ -190,6 +198,13 @@ class _Averages:
         parts = [self._weighted(self._where(lambda cell, e=e: cell.time - cell.group == e)) for e in times]
         after = [part for e, part in zip(times, parts, strict=True) if e >= 0]
         return self._overall(*_plain_mean(after), self._by("event_time", times, parts))
+
+    def near(self, times: range) -> Average:
+        parts = [self._where(lambda cell, e=e: cell.time - cell.group == e) for e in times]
+        parts = [self._weighted(chosen) for chosen in parts if chosen]
+        if not parts:
+            return Average(np.nan, np.nan, (np.nan, np.nan), pd.DataFrame())
+        return self._overall(*_plain_mean(parts), pd.DataFrame())
 
     def calendar(self) -> Average:
         times = sorted({self.cells[i].time for i in self.post})

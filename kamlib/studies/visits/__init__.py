@@ -16,6 +16,8 @@ from kamlib.studies.staggered import staggered
 from kamlib.studies.visits import experiment
 from kamlib.studies.visits.callplan import Plan, Terms, draw_plan
 from kamlib.studies.visits.evidence import Evidence, long_run, weigh
+from kamlib.studies.visits.kinds import with_channels
+from kamlib.studies.visits.programme import EXECUTIVE, Programme, follow
 from kamlib.studies.visits.record import PlanRecord, read_plan
 
 __all__ = ["Terms", "Visits", "effect", "lead_placebo", "measure", "panel", "staggered"]
@@ -38,6 +40,7 @@ class Visits:
     earlier : the long-run elasticity as the same method would have said it a quarter ago: (estimate, low, high);
         None where it could not. earlier_day : that quarter's end.
     record : what became of the last plan; None without one.
+    programme : what accounts did since an executive first came, or since a programme; None where too few began.
     design : whom to offer extra visits at random. trial : a finished experiment; None where none was named.
     """
 
@@ -54,6 +57,7 @@ class Visits:
     earlier: tuple[float, float, float] | None
     earlier_day: pd.Timestamp | None
     record: PlanRecord | None
+    programme: Programme | None
     design: experiment.Design | None
     trial: experiment.Trial | None
 
@@ -106,6 +110,7 @@ def measure(
     draws: int = 20,
     partialling: bool = False,
     terms: Terms | None = None,
+    programme: str = EXECUTIVE,
     previous: str = "",
     trial: str = "",
     offer_share: float = 0.5,
@@ -120,6 +125,7 @@ def measure(
     channels : the contacts that count as visits.
     draws : shufflings of visits in the placebo test, 20 or more. partialling : add the machine-learning rung.
     terms : what the call plan is made under.
+    programme : "executive" for the first visit of an executive, or a kind of event: symposium, trial, club, training.
     previous : folder of an earlier report whose plan is graded. trial : event_id of a finished experiment.
     offer_share : share of each class that the next experiment offers extra visits.
     level, seed : of the intervals and all random draws.
@@ -135,10 +141,10 @@ def measure(
     """
     channels, terms = _channels(channels), terms or Terms()
     made, today = _made(book, channels), _today(book)
-    found = dict.fromkeys(("evidence", "plan", "earlier", "earlier_day", "record", "design", "trial"))
+    found = dict.fromkeys(("evidence", "plan", "earlier", "earlier_day", "record", "programme", "design", "trial"))
     if made["visits"] and book.has("orders"):
         months = panel(book, channels=channels)
-        evidence = weigh(months, book.settings.value("abc_cuts"), level, draws, seed, partialling)
+        evidence = weigh(with_channels(book, months), book.settings.value("abc_cuts"), level, draws, seed, partialling)
         then = _quarter_before(today)
         found = {
             "evidence": evidence,
@@ -146,6 +152,7 @@ def measure(
             "earlier": long_run(months[months["month"] <= then], level),
             "earlier_day": then,
             "record": read_plan(previous, months, today, seed) if previous else None,
+            "programme": follow(book, months, programme, level),
             "design": experiment.design(months, evidence.class_of, offer_share, seed, level=level),
             "trial": experiment.finished(book, months, evidence.class_of, trial) if trial else None,
         }

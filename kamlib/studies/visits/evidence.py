@@ -22,17 +22,17 @@ from kamlib.studies.effects import (
     permuted_visits,
     smallest_detectable_effect,
 )
-from kamlib.studies.effects.carryover import adstock
+from kamlib.studies.visits.kinds import CHANNELS, LEVELS, by_kind, with_stocks
 
 SCALE = "log1p"  # concave in visits, as a response curve must be: the tenth visit brings less than the first
 RUNGS = ("pooled", "ols_fe", "ppml_fe", "adstock")
-FURTHER = ("ladder", "power", "classes", "levels")
-BURN_IN_MONTHS = 3
+FURTHER = ("ladder", "power", "classes", "levels", "channels")
 CLASS_MONTHS = 12
 NEW = "new"
 LEAST_ACCOUNTS, LEAST_MONTHS = 30, 12
 PEER_ALPHA = 0.01  # a second placebo at 5 % would refuse too many sound books
 MOST_PERMUTED_ACCOUNTS = 1500  # shuffling a random part of the accounts tests the same method, in bounded time
+MOST_LEARNED_ACCOUNTS = 1000  # and so does learning from a random part
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +48,8 @@ class Evidence:
     peer_p : p-value of the placebo outcome, the sales of another account of the same industry.
     carry : the fixed-effects Poisson regression with carry-over. classes : its long run by class of account.
     class_of : class by account, from the revenue of the first months, which the class effects leave out.
-    levels : one row per visitor level: level, visits, per_visit, low, high (share of revenue per further visit
-        a month).
+    levels, channels : one row per visitor level, and per channel of all contacts: kind, contacts, per_contact, low,
+        high (share of revenue per further contact a month, the other kinds held constant).
     refused : step → why it could not be taken. Any of the above is None or empty where its step was refused.
     """
 
@@ -65,6 +65,7 @@ class Evidence:
     classes: ClassEffects | None
     class_of: pd.Series
     levels: pd.DataFrame
+    channels: pd.DataFrame
     refused: Mapping[str, str]
 
     @property
@@ -105,10 +106,10 @@ def weigh(
 
     Parameters
     ----------
-    panel : account × month with revenue, visits, optionally visits by level, industry and manager_id
+    panel : account × month with revenue, visits, optionally visits by level, contacts by channel, industry, manager_id
     cuts : of the classes A and B. level : of all intervals. draws, seed : of the shuffled visits.
-    partialling : add the rung of machine learning, which is slow
-    further : of ladder, power, classes and levels, those to take; what the gates need is always taken
+    partialling : add the rung of machine learning, on at most 1,000 accounts; some seconds
+    further : of ladder, power, classes, levels and channels, those to take; what the gates need is always taken
 
     Examples
     --------
@@ -120,9 +121,18 @@ def weigh(
     tries = _Tries()
     rungs = RUNGS if "ladder" in further else ("adstock",)
     rungs = (*rungs, "dml") if partialling else rungs
-    found = {name: tries(name, lambda n=name: effect(panel, method=n, scale=SCALE, level=level)) for name in rungs}
+    parts = {"dml": _some(panel, MOST_LEARNED_ACCOUNTS, seed)} if partialling else {}
+    found = {
+        name: tries(name, lambda n=name: effect(parts.get(n, panel), method=n, scale=SCALE, level=level))
+        for name in rungs
+    }
     carry, class_of = found["adstock"], classify(panel, cuts)
     stocked = with_stocks(panel, carry.diagnostics["lambda"]) if carry else panel.assign(stock=np.nan)
+
+    def kinds(name: str, prefix: str) -> pd.DataFrame:
+        is_wanted = carry and name in further
+        return by_kind(stocked, prefix, SCALE, level, tries) if is_wanted else pd.DataFrame()
+
     return Evidence(
         accounts=panel["account_id"].nunique(),
         months=panel["month"].nunique(),
@@ -139,7 +149,8 @@ def weigh(
         if carry and "classes" in further
         else None,
         class_of=class_of,
-        levels=_levels(stocked, level, tries) if carry and "levels" in further else pd.DataFrame(),
+        levels=kinds("levels", LEVELS),
+        channels=kinds("channels", CHANNELS),
         refused=tries.refused,
     )
 
@@ -189,11 +200,17 @@ def _long_run(carry: Effect) -> dict[str, float]:
 
 
 def _permuted(panel: pd.DataFrame, draws: int, level: float, seed: int) -> PermutedVisits:
-    accounts = np.sort(panel["account_id"].unique())
-    if len(accounts) > MOST_PERMUTED_ACCOUNTS:
-        chosen = np.random.default_rng(seed).choice(accounts, MOST_PERMUTED_ACCOUNTS, replace=False)
-        panel = panel[panel["account_id"].isin(chosen)]
+    panel = _some(panel, MOST_PERMUTED_ACCOUNTS, seed)
     return permuted_visits(panel, draws=draws, seed=seed, scale=SCALE, level=level)
+
+
+def _some(panel: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
+    """The panel, or that of ``most`` accounts drawn at random where it has more."""
+    accounts = np.sort(panel["account_id"].unique())
+    if len(accounts) <= most:
+        return panel
+    chosen = np.random.default_rng(seed).choice(accounts, most, replace=False)
+    return panel[panel["account_id"].isin(chosen)]
 
 
 def peer_placebo(panel: pd.DataFrame) -> float:
@@ -236,21 +253,6 @@ def _opening(panel: pd.DataFrame) -> np.ndarray:
     return months[: min(CLASS_MONTHS, len(months) // 3)]
 
 
-def with_stocks(panel: pd.DataFrame, carry: float) -> pd.DataFrame:
-    """The panel with ``stock`` of all visits and ``stock_<level>`` of those by level, missing in the first months."""
-    position = panel.groupby("account_id").cumcount().to_numpy()
-    stocks = {}
-    for column in ["visits", *_level_columns(panel)]:
-        before = panel.groupby("account_id")[column].transform("mean").to_numpy()
-        stock = adstock(panel[column].to_numpy(), position, carry, before)
-        stocks[column.replace("visits", "stock")] = np.where(position < BURN_IN_MONTHS, np.nan, stock)
-    return panel.assign(**stocks)
-
-
-def _level_columns(panel: pd.DataFrame) -> list[str]:
-    return [c for c in panel if c.startswith("visits_") and panel[c].sum() > 0]
-
-
 def class_effects(stocked: pd.DataFrame, class_of: pd.Series, level: float) -> ClassEffects:
     """Long-run effect per class, partially pooled, on the months after those that made the classes.
 
@@ -262,23 +264,3 @@ def class_effects(stocked: pd.DataFrame, class_of: pd.Series, level: float) -> C
     later = stocked[~stocked["month"].isin(_opening(stocked))]
     later = later.assign(**{"class": later["account_id"].map(class_of)})
     return by_class(later, exposure="stock", by="class", scale=SCALE, level=level)
-
-
-def _levels(stocked: pd.DataFrame, level: float, tries: _Tries) -> pd.DataFrame:
-    """What one more visit a month brings, by who makes it, the visits of the others held constant."""
-    columns = [c.replace("visits", "stock") for c in _level_columns(stocked)]
-    logs = stocked.assign(**{f"log1p_{c}": np.log1p(stocked[c]) for c in columns})
-    rows = []
-    for column in columns:
-        others = tuple(f"log1p_{c}" for c in columns if c != column)
-        name = column.removeprefix("stock_")
-        one = tries(
-            f"level {name}",
-            lambda c=column, o=others: effect(logs, exposure=c, covariates=o, scale=SCALE, level=level),
-        )
-        if one:
-            step = np.log1p(1 / (1 + stocked[column].mean()))
-            values = np.expm1(step * np.array([one.estimate, *one.interval]))
-            count = int(stocked[column.replace("stock", "visits")].sum())
-            rows.append({"visitor": name, "visits": count, "per_visit": values[0], "low": values[1], "high": values[2]})
-    return pd.DataFrame(rows)
