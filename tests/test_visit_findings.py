@@ -217,7 +217,7 @@ def test_kinds_are_not_told_apart_where_the_gates_fail(make):
 
 
 def _programme(**more):
-    by = pd.DataFrame({"event_time": [-1, 0], "estimate": [0.0, 0.1], "low": [-0.1, 0.0], "high": [0.1, 0.2]})
+    by = pd.DataFrame({"event_time": range(-5, 9), "estimate": 0.1, "low": 0.0, "high": 0.2})
     given = {"name": "executive", "fit": SimpleNamespace(dynamic=SimpleNamespace(by=by)), "n_began": 60}
     given |= {"n_compared": 100, "n_dropped": 20, "n_never": 40, "lift": 0.1, "low": 0.05, "high": 0.2, "before_p": 0.5}
     return Programme(**(given | more))
@@ -237,7 +237,11 @@ def _programme(**more):
 def test_the_programme(programme, text, verdict):
     found = findings.visit_programme(_result(_evidence(), programme=programme))
     assert text in found.sentence and found.verdict is verdict
-    figures.draw_programme(_result(_evidence(), programme=programme))
+
+
+def test_the_figure_of_a_programme_shows_the_year_before_and_two_years_since():
+    drawn = figures.draw_programme(_result(_evidence(), programme=_programme()))
+    assert drawn.get_xticks().tolist() == list(range(-4, 8))
 
 
 def _record(**more):

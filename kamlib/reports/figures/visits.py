@@ -120,10 +120,10 @@ def draw_programme(result: Visits) -> Axes:
     drawn = axes(title, "quarters since the beginning", "revenue against those not begun")
     drawn.axhline(0, color=GREY, linewidth=1)
     drawn.axvline(-0.5, color=GREY, linewidth=1, linestyle=":")
-    spread = [table["lift_since"] - table["lift_since_low"], table["lift_since_high"] - table["lift_since"]]
-    colours = [GREY if since < 0 else ACCENT for since in table["quarters_since"]]
-    drawn.errorbar(table["quarters_since"], table["lift_since"], yerr=spread, fmt="none", ecolor=colours, capsize=3)
-    drawn.scatter(table["quarters_since"], table["lift_since"], color=colours, zorder=3)
+    for part, colour in ((table["quarters_since"] < 0, GREY), (table["quarters_since"] >= 0, ACCENT)):
+        rows = table[part]
+        spread = [rows["lift_since"] - rows["lift_since_low"], rows["lift_since_high"] - rows["lift_since"]]
+        drawn.errorbar(rows["quarters_since"], rows["lift_since"], yerr=spread, fmt="o", color=colour, capsize=3)
     drawn.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     drawn.set_xticks(table["quarters_since"])
     found = result.programme
