@@ -84,7 +84,7 @@ def test_a_reachable_executive_is_said_and_a_missing_one_is_looked_for(tmp_path)
     result = _plan(tmp_path)
     scenario = {**result.scenario, "contacts": 3, "executives": 0}
     lonely = plan.CrisisPlan(**{**result.__dict__, "scenario": scenario})
-    assert words.exercise(lonely)[1] == "3 of its people are on file, and none of them is of executive level."
+    assert words.exercise(lonely)[1] == "Of its people we have 3 on file, none of executive level."
 
 
 def test_every_phase_names_who_does_tells_and_asks_what():

@@ -132,12 +132,13 @@ def _silent(accounts: pd.DataFrame, cases: pd.DataFrame | None, since: pd.Timest
 
 
 def _scenario(book: Book, accounts: pd.DataFrame, cases, still, since: pd.Timestamp) -> dict:
-    """The exercise is about the account with the severest open complaint, or else the largest one."""
+    """The exercise is about the largest account with a severe open complaint, or else the largest of all."""
     buyers = accounts[accounts["revenue"] > 0]
     if buyers.empty:
         return {}
     severe = still[still["severity"] >= CRITICAL] if still is not None else ()
-    chosen = severe["account_id"].iloc[0] if len(severe) else buyers["account_id"].iloc[0]
+    near = buyers[buyers["account_id"].isin(severe["account_id"])] if len(severe) else buyers
+    chosen = (near if len(near) else buyers)["account_id"].iloc[0]
     row = accounts.set_index("account_id").loc[chosen]
     recent = cases[cases["opened_on"] >= since] if cases is not None else pd.DataFrame(columns=CASE_COLUMNS)
     own = recent.loc[recent["account_id"] == chosen, "category"].dropna()
@@ -160,10 +161,10 @@ def _scenario(book: Book, accounts: pd.DataFrame, cases, still, since: pd.Timest
 def _proposed(still: pd.DataFrame | None, scenario: dict, book: Book, as_of: pd.Timestamp) -> list[pd.DataFrame]:
     topic, parts = "complaint_crisis", []
     if still is not None and len(still):
-        parts.append(actions.from_dues(dues.cases_due(still, book.settings), "K088"))
         severe = still[still["severity"] >= CRITICAL].drop_duplicates("account_id")
         facts = {"since": severe["opened_on"], "count": severe["severity"]}
         parts.append(actions.propose("executive", f"{topic}.call", severe, as_of, "K089", "executive", **facts))
+        parts.append(actions.from_dues(dues.cases_due(still, book.settings), "K088"))
     if scenario:
         one = pd.DataFrame([scenario])
         day = as_of + pd.Timedelta(days=21)
