@@ -17,7 +17,7 @@ from kamlib.training.territory import view
 from kamlib.training.territory.company import ACCOUNTS, QUARTERS, Card, Company, draw_company
 from kamlib.training.territory.course import Choices, Course, live, take_orders
 from kamlib.training.territory.debrief import Debrief, look_back
-from kamlib.training.territory.decisions import Decision, check, hours_of, read_file, write_file
+from kamlib.training.territory.decisions import Decision, check, costs_of, hours_of, read_file, settled, write_file
 from kamlib.training.territory.rules import HANDLINGS, Rules
 
 __all__ = ["HANDLINGS", "Debrief", "Decision", "Rules", "Territory", "play_out", "resume", "take_over"]
@@ -77,9 +77,12 @@ class Territory:
     @property
     def accounts(self) -> pd.DataFrame:
         """One row per account, from the files of the first day; see :func:`view.account_cards`."""
-        past = self.booked.head(PAST_QUARTERS * len(self.ids))
-        cards = view.account_cards(self._company, self._card, self.ids, past, self.rules)
-        return cards.assign(effect=cards["segment"].map(self._card.study).astype(float))
+        return self._cards.copy()
+
+    @property
+    def study(self) -> dict[str, float]:
+        """Head office's estimate of the effect of visits by segment: log points per log(1 + visits a month)."""
+        return dict(self._card.study)
 
     @property
     def booked(self) -> pd.DataFrame:
@@ -102,6 +105,13 @@ class Territory:
         waits = dict(zip(self.ids, self.waiting["open_complaints"], strict=True))
         return float(sum(hours_of(d, int(waits[name]), self.rules) for name, d in decisions.items()))
 
+    def costs(self, decisions: Mapping[str, Decision]) -> float:
+        """TWD that these decisions would cost; a promotion's rebate comes on top, since it hangs on revenue."""
+        terms = self.accounts.set_index("account_id")[["visit_cost", "reserve_price"]]
+        waits = dict(zip(self.ids, self.waiting["open_complaints"], strict=True))
+        rows = zip(terms.loc[list(decisions)].to_numpy(), decisions.items(), strict=True)
+        return float(sum(costs_of(d, *row, int(waits[name]), self.rules) for row, (name, d) in rows))
+
     def play(self, decisions: Mapping[str, Decision]) -> Self:
         """The territory after one more quarter; accounts that are not named get nothing.
 
@@ -115,7 +125,7 @@ class Territory:
                 f"all {QUARTERS} quarters are played; ask for debrief(), or begin anew with take_over(seed)"
             )
         check(decisions, self.ids, self.waiting["open_complaints"].to_list(), self.rules)
-        return replace(self, decisions=(*self.decisions, dict(decisions)))
+        return replace(self, decisions=(*self.decisions, settled(decisions)))
 
     def debrief(self) -> Debrief:
         """What the decisions were worth, from the truth; takes about a second.
@@ -152,6 +162,12 @@ class Territory:
     @cached_property
     def _course(self) -> Course:
         return live(self._company, self._choices(), self.rules, self._process)
+
+    @cached_property
+    def _cards(self) -> pd.DataFrame:
+        past = self._booked.head(PAST_QUARTERS * len(self.ids))
+        cards = view.account_cards(self._company, self._card, self.ids, past, self.rules)
+        return cards.assign(effect=cards["segment"].map(self._card.study).astype(float))
 
     @cached_property
     def _booked(self) -> pd.DataFrame:

@@ -88,10 +88,26 @@ def check(decisions: Mapping[str, Decision], accounts: Sequence[str], open_compl
     _refuse_hours(decisions, dict(zip(accounts, open_complaints, strict=True)), rules)
 
 
+def settled(decisions: Mapping[str, Decision]) -> dict[str, Decision]:
+    """Checked decisions in plain types, without those to do nothing: what is kept and compared."""
+    plain = {
+        name: Decision(int(d.visits), bool(d.executive), bool(d.promotion), str(d.complaints), bool(d.reserve))
+        for name, d in decisions.items()
+    }
+    return {name: decision for name, decision in plain.items() if decision != NOTHING}
+
+
 def hours_of(decision: Decision, open_complaints: int, rules: Rules) -> float:
     """Hours that a decision takes."""
     own = decision.visits * rules.visit_hours + decision.executive * rules.executive_hours
     return own + decision.promotion * rules.promotion_hours + open_complaints * rules.handling_hours[decision.handling]
+
+
+def costs_of(decision: Decision, visit_cost: float, reserve_price: float, open_complaints: int, rules: Rules) -> float:
+    """TWD that a decision costs, without the rebate of a promotion."""
+    visits = decision.visits + decision.executive * (rules.executive_factor - 1)
+    handling = open_complaints * rules.handling_costs[decision.handling]
+    return visits * visit_cost + decision.promotion * rules.promotion_cost + decision.reserve * reserve_price + handling
 
 
 def _is_count(value) -> bool:
@@ -147,7 +163,7 @@ def _named(names: Sequence[str]) -> str:
 def write_file(path: str | os.PathLike, seed: int, quarters: Sequence[Mapping[str, Decision]]) -> None:
     """Keep a game: its seed and what was decided, from which everything follows. The file appears whole."""
     path = Path(path)
-    kept = [{name: asdict(d) for name, d in quarter.items() if d != NOTHING} for quarter in quarters]
+    kept = [{name: asdict(d) for name, d in quarter.items()} for quarter in quarters]
     text = json.dumps({"format": FORMAT, "seed": seed, "quarters": kept}, ensure_ascii=False, indent=1)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, building = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
