@@ -2,40 +2,89 @@
 
 Three contenders make the same dossiers from the same book in one run:
 
-- ``kam``: our render, ``--jobs 2``, each report in a kernel process of its own;
+- ``kam``: our render, ``--jobs 2``, each report in a kernel process of its own, start-up included;
 - ``papermill``: the command lines of papermill and of ``jupyter nbconvert``, one after the other, per report;
-- ``one process``: the same cells in one warm IPython, without any isolation: the floor.
+- ``one process``: the same cells in one warm IPython, without any isolation and without a page: the floor.
 
-Printed: seconds a report, ratios, and the largest memory of the rendering process. ``--dossiers 1000`` shows whether
-memory grows with their number.
+Printed: seconds a report, ratios, memory of a kernel beyond what it shares, and the memory of the rendering process
+after each quarter of the reports. 200 dossiers take about five minutes on two idle cores; ``--dossiers 1000 --parts
+kam`` shows memory over many. With ``--home DIR`` the book and the reports stay there, and a run that was stopped goes
+on where it was: what is made is kept, and only what is made anew counts.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
+import contextlib
+import io
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
 
 from kamlib.book.sample import write_sample
+from kamlib.reports.kernels import Nursery
 from kamlib.reports.render import Request, render
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "accounts" / "dossier.ipynb"
 AS_OF, PERIOD = "2026-09-30", "2026-Q3"
+PARTS = ("kam", "floor", "cold")
 
 
-def through_kam(place: Path, out: Path, jobs: int) -> tuple[float, int]:
-    """Seconds and number of dossiers through our render, start-up included."""
+@dataclass
+class Memory:
+    """Megabytes over a run: of the rendering process after each report, and the most a kernel had for itself."""
+
+    rendering: list[float] = field(default_factory=list)
+    kernel: float = 0.0
+    _ended: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> Memory:
+        threading.Thread(target=self._watch, daemon=True).start()
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._ended.set()
+
+    def note(self, line: str) -> None:
+        """Take the size of this process when a report is done."""
+        if "published" in line:
+            self.rendering.append(_kilobytes(Path("/proc/self/smaps_rollup"), "Rss:") / 1024)
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.25):
+            for kernel in self._kernels():
+                with contextlib.suppress(OSError):  # it has ended since
+                    own = _kilobytes(Path(f"/proc/{kernel}/smaps_rollup"), "Private_")
+                    self.kernel = max(self.kernel, own / 1024)
+
+    @staticmethod
+    def _kernels() -> list[str]:
+        here = Nursery.running()
+        path = Path(f"/proc/{here}/task/{here}/children")
+        return path.read_text().split() if here and path.exists() else []
+
+
+def _kilobytes(path: Path, field_name: str) -> int:
+    lines = path.read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith(field_name))
+
+
+def through_kam(place: Path, out: Path, jobs: int) -> tuple[float, int, Memory]:
+    """Seconds, number of dossiers made and memory through our render, start-up included."""
     started = time.perf_counter()
-    summary = render(Request(("accounts/dossier",), str(place), PERIOD, out=out, each="account", jobs=jobs))
+    request = Request(("accounts/dossier",), str(place), PERIOD, out=out, each="account", jobs=jobs)
+    with Memory() as memory:
+        summary = render(request, tell=memory.note)
     if summary.failed:
         raise SystemExit(f"{len(summary.failed)} dossiers failed: {summary.failed[0].why}")
-    return time.perf_counter() - started, len(summary.outcomes)
+    made = sum(outcome.status == "published" for outcome in summary.outcomes)
+    return time.perf_counter() - started, made, memory
 
 
 def through_papermill(place: Path, accounts: list[str], out: Path) -> float:
@@ -63,36 +112,58 @@ def in_one_process(place: Path, accounts: list[str]) -> float:
     spent = []
     for account in [accounts[0], *accounts]:
         started = time.perf_counter()
-        for cell in cells:
-            shell.run_cell(cell.source, silent=True)
-            if "parameters" in cell.metadata.get("tags", []):
-                shell.push({"place": str(place), "account_id": account, "as_of": AS_OF})
+        with contextlib.redirect_stdout(io.StringIO()):
+            for cell in cells:
+                shell.run_cell(cell.source, silent=True).raise_error()
+                if "parameters" in cell.metadata.get("tags", []):
+                    shell.push({"place": str(place), "account_id": account, "as_of": AS_OF})
         spent.append(time.perf_counter() - started)
     return sum(spent[1:]) / len(accounts)
 
 
 def main() -> None:
-    """Print the table."""
-    arguments = argparse.ArgumentParser(description=__doc__)
+    """Print the tables of the parts asked for."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--dossiers", type=int, default=200)
     arguments.add_argument("--cold", type=int, default=2, help="reports made by papermill and nbconvert")
     arguments.add_argument("--jobs", type=int, default=2)
+    arguments.add_argument("--parts", default=",".join(PARTS), help=f"some of {', '.join(PARTS)}")
+    arguments.add_argument("--home", type=Path, help="keep book and reports here, and go on from what is there")
     asked = arguments.parse_args()
-    with tempfile.TemporaryDirectory(prefix="kam-bench-") as home:
-        place = Path(home) / "book"
+    with contextlib.ExitStack() as stack:
+        home = asked.home or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kam-bench-")))
+        run(asked, home)
+
+
+def run(asked: argparse.Namespace, home: Path) -> None:
+    """Measure the parts asked for and print each as soon as it is known."""
+    place = home / f"book-{asked.dossiers}"
+    if not (place / "truth").is_dir():
         write_sample(place, accounts=asked.dossiers)
-        total, made = through_kam(place, Path(home) / "out", asked.jobs)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        workers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-        accounts = sorted(path.name for path in next((Path(home) / "out").glob("*/*/dossier")).iterdir())[:8]
-        floor = in_one_process(place, accounts)
-        cold = through_papermill(place, accounts[: asked.cold], Path(home))
-    each = total / made
-    print(f"{made} dossiers, {asked.jobs} jobs, one run")
-    print(f"{'contender':<24}{'seconds a report':>18}{'against kam':>14}")
-    for name, seconds in (("kam", each), ("papermill + nbconvert", cold), ("one warm process", floor)):
-        print(f"{name:<24}{seconds:>18.2f}{seconds / each:>13.2f}x")
-    print(f"peak memory: rendering process {peak:.2f} GB, largest process it started {workers:.2f} GB")
+    accounts = [f"C{number:04d}" for number in range(1, 9)]
+    seconds = {}
+    if "kam" in asked.parts:
+        total, made, memory = through_kam(place, home / "out", asked.jobs)
+        if made:
+            seconds["kam"] = total / made
+            print(f"{made} dossiers made in {total:.0f} s, {asked.jobs} jobs")
+            print_memory(memory)
+    if "floor" in asked.parts:
+        seconds["one warm process"] = in_one_process(place, accounts)
+    if "cold" in asked.parts:
+        seconds["papermill + nbconvert"] = through_papermill(place, accounts[: asked.cold], home)
+    print(f"{'contender':<24}{'seconds a report':>18}{'times kam':>14}")
+    for name, each in seconds.items():
+        against = f"{each / seconds['kam']:>13.2f}x" if "kam" in seconds else ""
+        print(f"{name:<24}{each:>18.2f}{against}")
+
+
+def print_memory(memory: Memory) -> None:
+    """The rendering process after each quarter of its reports, and a kernel."""
+    rows = memory.rendering
+    marks = [rows[max(0, len(rows) * part // 4 - 1)] for part in (1, 2, 3, 4)]
+    print("rendering process after each quarter: " + ", ".join(f"{mark:.0f} MB" for mark in marks))
+    print(f"a kernel had at most {memory.kernel:.0f} MB of its own, beyond what it shares")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """The real pages in a real browser, from a book of ordinary names and from one in which every name is hostile."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import openpyxl
@@ -156,6 +158,19 @@ def test_a_hostile_name_puts_no_action_into_the_printed_report(hostile):
         assert not re.search(rb"/(JavaScript|JS|Launch|OpenAction|URI)\b", printed), path
 
 
+@pytest.mark.skipif(
+    shutil.which("pdftotext") is None, reason="pdftotext is not installed here; on Debian: poppler-utils"
+)
+@pytest.mark.parametrize("name", ["dossier", "visit_brief", "due_list"])
+def test_every_sheet_of_a_printed_report_has_its_number_and_something_on_it(hostile, name):
+    command = ["pdftotext", "-layout", str(hostile / name / "report.pdf"), "-"]
+    sheets = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\f")[:-1]
+    for number, sheet in enumerate(sheets, 1):
+        *above, last = sheet.strip().splitlines()
+        assert last.replace(" ", "") == f"{number}/{len(sheets)}"
+        assert any(line.strip() for line in above), f"sheet {number} is blank"
+
+
 def test_no_file_name_is_taken_from_a_name(hostile):
     names = [part for path in hostile.rglob("*") for part in path.relative_to(hostile).parts]
     assert all(re.fullmatch(r"[\w\-]+(\.\w+)?|\.lock", name) for name in names), names
@@ -190,4 +205,14 @@ def test_a_real_page_fits_a_phone_and_asks_for_nothing(browser, plain, name):
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 360, f"the page is {wide} pixels wide on a screen of 360"
     assert asked == [(plain / name).resolve().as_uri()]
+    page.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_real_page_is_not_cut_on_paper_and_breaks_no_number(browser, plain, name):
+    page, _, _ = _seen(browser, plain / name, viewport={"width": 688, "height": 972})  # A4 within its margins
+    page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 688
+    heights = "cells => cells.map(c => c.getClientRects().length && getComputedStyle(c).whiteSpace)"
+    assert set(page.eval_on_selector_all("td.kam-date, td.kam-money, td.kam-integer", heights)) <= {"nowrap", 0}
     page.close()

@@ -7,13 +7,19 @@ import re
 import shlex
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
+from nbconvert.preprocessors import ExecutePreprocessor
 
 from kamlib.cli import main
+from kamlib.reports.publish import FINDING
 from kamlib.reports.spec import read_reports
 
+from books import small_book
+
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "schedules"
+_SCHEDULER = importlib.util.find_spec("jupyter_scheduler")
 README = FOLDER.parents[1] / "README.md"
 
 
@@ -76,3 +82,31 @@ def test_airflow_takes_the_dag():
     from airflow.models import DagBag
 
     assert not DagBag(str(FOLDER), include_examples=False).import_errors
+
+
+def _as_a_notebook_job(staging: Path, parameters: dict[str, str]) -> nbformat.NotebookNode:
+    """What jupyter-scheduler makes of a study: a copy, our cell of parameters, and nbconvert's own execution."""
+    study = FOLDER.parents[1] / "notebooks" / "studies" / "due_list.ipynb"
+    notebook = nbformat.read(study, as_version=4)
+    add_parameters = importlib.import_module("jupyter_scheduler.parameterize").add_parameters if _SCHEDULER else _added
+    notebook = add_parameters(notebook, parameters)
+    kernel = notebook.metadata.kernelspec["name"]
+    runner = ExecutePreprocessor(kernel_name=kernel, store_widget_state=True)
+    runner.preprocess(notebook, {"metadata": {"path": str(staging)}})
+    return notebook
+
+
+def _added(notebook: nbformat.NotebookNode, parameters: dict[str, str]) -> nbformat.NotebookNode:
+    """As jupyter-scheduler 2.12 adds them: lines of Python after the cell tagged ``parameters``."""
+    source = "\n".join(f"{name} = {value}" for name, value in parameters.items())
+    place = next(i for i, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", []))
+    notebook.cells.insert(place + 1, nbformat.v4.new_code_cell(source))
+    return notebook
+
+
+def test_a_study_runs_as_a_notebook_job_with_its_text_in_quotes(tmp_path):
+    place = small_book(tmp_path / "book")
+    done = _as_a_notebook_job(tmp_path, {"place": f'"{place}"', "as_of": '"2026-09-30"'})
+    shown = [output for cell in done.cells for output in cell.get("outputs", [])]
+    assert any(FINDING in output.get("data", {}) for output in shown)
+    assert not [output for output in shown if output.output_type == "error"]

@@ -169,7 +169,8 @@ def _write(job: Job, building: Path, executed: nbformat.NotebookNode, found: lis
     from kamlib.reports.page import build_page
 
     made_on = f"{datetime.now():%Y-%m-%d %H:%M}"
-    page = build_page(executed, {**job.context, "key": job.key, "findings": found, "made_on": made_on})
+    about = job.key or job.parameters.get("account_id", "")
+    page = build_page(executed, {**job.context, "key": about, "findings": found, "made_on": made_on})
     (building / "report.html").write_text(page, encoding="utf-8")
     folder.write_json(building / "findings.json", found)
     nbformat.write(_without_traces(executed), building / "notebook.ipynb")

@@ -72,6 +72,12 @@ class Nursery:
                 cls._started = cls()
             return cls._started
 
+    @classmethod
+    def running(cls) -> int | None:
+        """The process id of the nursery of this process, where one runs."""
+        here = cls._started
+        return here.process.pid if here and here.owner == os.getpid() and here.process.poll() is None else None
+
     def _await_ready(self, seconds: float = 120) -> None:
         until = time.monotonic() + seconds
         while not Path(self.address).exists():

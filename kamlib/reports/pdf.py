@@ -39,7 +39,7 @@ def write_pdf(report: Path, timeout_seconds: int = 120) -> Path:
         command = [
             chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
             "--no-first-run", "--disable-component-update", "--disable-sync", "--no-pdf-header-footer",
-            f"--user-data-dir={profile}", f"--print-to-pdf={target}", (report / "report.html").as_uri(),
+            f"--user-data-dir={profile}", f"--print-to-pdf={target}", (report / "report.html").resolve().as_uri(),
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_seconds)
     if done.returncode or not target.is_file():
