@@ -32,6 +32,7 @@ def new_products(book: Book) -> pd.DataFrame | None:
     rows = sold.rename("sold_on").reset_index()
     rows = rows.merge(listed, on="product_id", how="outer") if listed is not None else rows
     rows = rows.reindex(columns=["product_id", "name", "category", "launched_on", "sold_on"])
+    rows["name"] = rows["name"].astype("object")
     on_file = rows["launched_on"].notna().any()
     late = rows["sold_on"].where(rows["sold_on"] > first + pd.Timedelta(days=SETTLE_DAYS))
     launched = (rows["launched_on"] if on_file else late).astype("datetime64[s]")
@@ -57,7 +58,7 @@ def trials(book: Book, products: pd.DataFrame, within_days: int) -> pd.DataFrame
     Returns
     -------
     account_id, event_date, product_id, has_attended, bought_on (missing where never), has_bought (within *within_days*
-    of the trial; missing where those days are not over and nothing was bought yet).
+    of the trial; missing where those days are not over, since by then only those who bought would be known).
     """
     if not book.has("events"):
         return None
@@ -77,6 +78,5 @@ def trials(book: Book, products: pd.DataFrame, within_days: int) -> pd.DataFrame
 def with_outcome(rows: pd.DataFrame, start: str, within_days: int, as_of: pd.Timestamp) -> pd.DataFrame:
     """The rows with ``has_bought``: whether ``bought_on`` lies within some days of *start*."""
     limit = rows[start] + pd.Timedelta(days=within_days)
-    bought = rows["bought_on"] <= limit
-    is_known = bought | (limit <= as_of)
-    return rows.assign(has_bought=bought.astype("object").where(is_known, None)).reset_index(drop=True)
+    bought = (rows["bought_on"] <= limit).astype("object")
+    return rows.assign(has_bought=bought.where(limit <= as_of, None)).reset_index(drop=True)
