@@ -1,6 +1,7 @@
 """The territory: laws that hold whatever is decided, what a manager may see, and the yardstick at the end."""
 
 import dataclasses
+import itertools
 import json
 from dataclasses import replace
 
@@ -322,6 +323,16 @@ def test_no_plan_earns_more_than_the_best_plan_it_is_held_against_or_the_bound(d
     plan = best_plan(COMPANY, rules, PROCESS, drawn)
     assert _lived(drawn, rules).profit.sum() <= plan.profit + 1e-6
     assert plan.profit <= plan.bound
+
+
+@pytest.mark.parametrize("who", [0, 6, 13])
+def test_no_sequence_of_visits_to_one_account_earns_more_than_the_best_plan(who):
+    rules, alone = replace(RULES, most_visits=2), COMPANY.take([who])
+    every = np.array(list(itertools.product(range(3), repeat=QUARTERS)))
+    tried = replace(Choices.nothing(len(every)), visits=every)
+    most = live(COMPANY.take(np.full(len(every), who)), tried, rules, PROCESS).profit.max()
+    plan = best_plan(alone, rules, PROCESS, Choices.nothing(1))
+    assert most - 1e-6 <= plan.profit <= plan.bound
 
 
 def test_with_no_hours_and_no_visits_worth_it_the_best_plan_visits_nobody():
