@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+
 import ibis
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -108,6 +111,13 @@ def test_the_value_of_a_variable_that_is_no_book_is_not_repeated(here, monkeypat
         connect("SOME_TOKEN")
     assert "the name 'SOME_TOKEN' is set to neither a database URL nor a folder or .duckdb file" in str(error.value)
     assert "s3cret" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["Q3 [final]", "what?", "all * books", "a{b}"])
+def test_a_folder_whose_name_looks_like_a_pattern_is_only_itself(folder, tmp_path, name):
+    shutil.copytree(folder, tmp_path / name)
+    with open_book(tmp_path / name) as odd, open_book(folder) as plain:
+        pd.testing.assert_frame_equal(odd.frame("orders"), plain.frame("orders"))
 
 
 def test_a_folder_without_tables_is_not_a_book(tmp_path):

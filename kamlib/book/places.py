@@ -125,9 +125,14 @@ def _frugal(connection: ibis.BaseBackend) -> ibis.BaseBackend:
 def _parquet(connection: ibis.BaseBackend, name: str, files: list[Path]) -> ibis.Table:
     try:
         # By name: a chunk in which an optional column is empty may type it otherwise, or lack it.
-        return connection.read_parquet([str(f) for f in files], table_name=name, union_by_name=len(files) > 1)
+        return connection.read_parquet([literal_path(f) for f in files], table_name=name, union_by_name=len(files) > 1)
     except Exception as error:  # DuckDB raises classes of its own
         raise RequestError(f"table {name!r} cannot be read as Parquet from {files[0].parent}: {error}") from None
+
+
+def literal_path(path: Path) -> str:
+    """A path in which DuckDB finds no pattern: ``*``, ``?`` and ``[`` stand for themselves."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
 
 
 def _parquet_files(path: Path, name: str) -> list[Path]:
@@ -157,7 +162,7 @@ def _tables_of(connection: ibis.BaseBackend, where: str, database: str | None = 
 
 
 def _named(name: str) -> Place:
-    entry = _look_up(name)
+    entry = look_up(name)
     url = entry["url"]
     if "://" not in url:
         return _path_named(name, Path(url).expanduser())
@@ -182,7 +187,14 @@ def _path_named(name: str, path: Path) -> Place:
     raise RequestError(f"the name {name!r} is set to neither a database URL nor a folder or .duckdb file that exists")
 
 
-def _look_up(name: str) -> dict:
+def look_up(name: str) -> dict:
+    """What ``books.yml`` or the environment says of a book: at least its ``url``.
+
+    Raises
+    ------
+    RequestError
+        Neither knows the name; the nearest one in ``books.yml`` is proposed.
+    """
     named = _books_file()
     entry = named.get(name) or os.environ.get(name) or os.environ.get(f"KAM_BOOK_{name.upper()}")
     if not entry:

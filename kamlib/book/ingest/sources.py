@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from kamlib.book import places
 from kamlib.book.ingest.specs import FileSpec
+from kamlib.book.places import literal_path
 from kamlib.errors import RequestError
 
 ROW, BROKEN = "__row", "__broken"
@@ -109,11 +110,6 @@ def read_file(path: Path, spec: FileSpec, staging: Path, number: int, connection
     return Source(path.name, kind, names, connection.read_parquet(literal_path(staged), table_name=f"source{number}"))
 
 
-def literal_path(path: Path) -> str:
-    """A path in which DuckDB finds no pattern: ``*``, ``?`` and ``[`` stand for themselves."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
-
-
 def _read_parquet(path: Path, number: int, connection: ibis.BaseBackend) -> Source:
     try:
         names = tuple(pq.ParquetFile(path).schema_arrow.names)
@@ -152,7 +148,7 @@ def read_database(spec: FileSpec, staging: Path, number: int, connection: ibis.B
 
 
 def _connect(name: str) -> ibis.BaseBackend:
-    url = places._look_up(name)["url"]
+    url = places.look_up(name)["url"]
     if "://" in url and not url.startswith("duckdb:"):
         return ibis.connect(url)
     return ibis.duckdb.connect(url.removeprefix("duckdb://"), read_only=True)

@@ -10,8 +10,9 @@ import duckdb
 import ibis
 
 from kamlib.book.ingest.cells import Cell, as_text
-from kamlib.book.ingest.sources import BROKEN, ROW, Source, find_files, literal_path, read_database, read_file
+from kamlib.book.ingest.sources import BROKEN, ROW, Source, find_files, read_database, read_file
 from kamlib.book.ingest.specs import FileSpec, Formats
+from kamlib.book.places import literal_path
 from kamlib.errors import RequestError
 
 PART, SRC, NTH = "__part", "__src", "__nth"
