@@ -92,7 +92,7 @@ class Contest:
 def hold(facts: Facts, silence: Silence, rules: Rules, campaign: Campaign) -> Contest:
     """Cut the slices, let every candidate speak about them, and choose by the declared measure.
 
-    A buy-till-you-die model that could not be fitted on a test day, or today, is shown but cannot win.
+    A buy-till-you-die model that could not be fitted on a test day, or today, has no score and cannot win.
     """
     sales, horizon = facts.sales, rules.horizon_days
     live = backtest.cut(sales, sales.as_of, horizon, silence)
@@ -136,5 +136,6 @@ def _table(card: pd.DataFrame, gained: pd.DataFrame, models: Mapping[str, Purcha
     fitted = pd.Series(fits, dtype=float).reindex(card.index).fillna(len(needed)).astype(int)
     table = card.join(gained).assign(fitted=fitted, asked=len(needed), can_win=fitted == len(needed))
     measured = [column for column in table if column not in ("fitted", "asked", "can_win")]
-    table[measured] = table[measured].where(fitted > 0)
+    # On a day without a fit a model says the usual rate, and a score that is partly the usual rate's is not the model's.
+    table[measured] = table[measured].where(table["can_win"])
     return table
