@@ -30,7 +30,7 @@ STYLE = """<style>
 .kam-box .widget-label, .kam-box .widget-readout {font-size:15px}
 </style>"""
 
-_RIGHT = {"money", "count", "share", "number"}
+_RIGHT = {"share1", "money", "count", "share", "number"}
 
 
 def card(question: Question) -> str:

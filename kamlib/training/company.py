@@ -49,7 +49,8 @@ class Company:
     def accounts(self) -> pd.DataFrame:
         """One row per account: its features of twelve months, and its truth; indexed by account_id."""
         told = account_features(self.book).set_index("account_id")
-        frame = told.join(self.truth["accounts"].set_index("account_id"))
+        known = {"wallet_share": "true_wallet_share", "satisfaction": "true_satisfaction"}
+        frame = told.join(self.truth["accounts"].set_index("account_id").rename(columns=known))
         left = frame["churn_date"].notna() & (frame["churn_date"] <= self.as_of)
         frame["label"] = frame["name"] + " (" + frame.index + ")"
         return frame.assign(has_left=left, margin_rate=frame["margin"] / frame["revenue"].where(frame["revenue"] > 0))

@@ -20,9 +20,19 @@ from kamlib.errors import RequestError
 from kamlib.training import wording
 from kamlib.training.company import Company
 
-TOPICS = ("role",)
+TOPICS = (
+    "role",
+    "basics",
+    "needs",
+    "strategy",
+    "visits",
+    "recommendation",
+    "objections",
+    "closing",
+    "reading",
+)
 MAX_HINTS = 3
-_DRAWS = 400
+_DRAWS = 2_000
 
 
 @dataclass(frozen=True)
@@ -56,11 +66,14 @@ class Deal:
             "the sample company holds no case for this exercise; make one of the usual size with 'kam sample'"
         )
 
-    def spread(self, values: pd.Series, n: int, apart: float) -> pd.Series:
-        """*n* positive values by lot, each at least *apart* times the next smaller; in the order drawn."""
+    def spread(self, values: pd.Series, n: int, apart: float, within: float = 1e9) -> pd.Series:
+        """*n* positive values by lot in the order drawn, each at least *apart* times the next smaller.
+
+        The largest is at most *within* times the smallest.
+        """
         values = values[values > 0]
         draw = lambda: values.loc[self.pick(values.index, n)]  # noqa: E731
-        return self.until(draw, lambda v: ratios(v).min() >= apart)
+        return self.until(draw, lambda v: ratios(v).min() >= apart and v.max() <= within * v.min())
 
     def clear_best(self, values: pd.Series, n: int, apart: float) -> pd.Series:
         """*n* positive values by lot, the largest at least *apart* times the second."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from kamlib.errors import RequestError
 
 LANGUAGES = Path(kamlib.__file__).parent / "reports" / "language"
 DEFAULT_LANGUAGE = "en"
+_MINUS = re.compile(r"(?<![\w-])-(?=\d)")
 
 
 @cache
@@ -46,7 +48,7 @@ def fill(text: str, values: dict) -> str:
     lacking = placeholders(text) - set(values)
     if lacking:
         raise RequestError(f"a text of the course needs {', '.join(sorted(lacking))}: {text[:60]!r}")
-    return " ".join(text.format(**values).split())
+    return _MINUS.sub("−", " ".join(text.format(**values).split()))
 
 
 def placeholders(text: str) -> set[str]:
@@ -78,7 +80,7 @@ def cell(column: str, value) -> str:
     return f"{value:%Y-%m-%d}" if kind == "date" else str(entry.get("values", {}).get(value, value))
 
 
-_NUMBERS = {"money": ",.0f", "count": ",.0f", "share": ".0%", "number": ".1f"}
+_NUMBERS = {"share1": ".1%", "money": ",.0f", "count": ",.0f", "share": ".0%", "number": ".1f"}
 
 
 def heading(column: str) -> str:
