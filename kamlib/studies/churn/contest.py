@@ -136,6 +136,6 @@ def _table(card: pd.DataFrame, gained: pd.DataFrame, models: Mapping[str, Purcha
     fitted = pd.Series(fits, dtype=float).reindex(card.index).fillna(len(needed)).astype(int)
     table = card.join(gained).assign(fitted=fitted, asked=len(needed), can_win=fitted == len(needed))
     measured = [column for column in table if column not in ("fitted", "asked", "can_win")]
-    # Without a fit a model says the usual rate for that day, and a score that is partly the usual rate's is not its own.
+    # Without a fit a model says the usual rate for that day: a score partly the usual rate's is not its own.
     table[measured] = table[measured].where(table["can_win"])
     return table
