@@ -323,7 +323,9 @@ def _plan(basis="estimate", **more):
     )
     flat = pd.DataFrame({"budget_share": [0.75, 1.0, 1.25], "of_plan": [0.9, 1.0, 1.05]})
     given = {"basis": basis, "accounts": accounts, "flatness": flat, "gain": 90.0, "gain_low": 20.0, "gain_high": 160.0}
-    return SimpleNamespace(**(given | {"has_margin": True, "cost_from": "visits", "curves": pd.DataFrame()} | more))
+    return SimpleNamespace(
+        **(given | {"has_margin": True, "cost_per_visit": 5.0, "cost_from": "visits", "curves": pd.DataFrame()} | more)
+    )
 
 
 @pytest.mark.parametrize(
@@ -346,15 +348,48 @@ def test_the_plan(plan, text, verdict):
 def test_a_plan_says_why_for_every_account():
     why = findings.plan_table(_result(_evidence(), plan=_plan()))["why"].tolist()
     assert why == [
-        "One more visit: 50 here, 5 at the manager's middle account; as far as allowed.",
-        "One more visit: −10 here, 5 at the manager's middle account.",
-        "As today; one more visit: 5.",
+        "A visit is worth more here; raised as far as allowed.",
+        "A visit costs more than it brings.",
+        "As today.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("change", "limit", "worth", "text"),
+    [
+        (2.0, "", 9.0, "A visit is worth more here."),
+        (1.0, "", -9.0, "Raised to the least that every account gets."),
+        (-2.0, "least", 9.0, "A visit is worth more elsewhere; lowered as far as allowed."),
+        (-2.0, "", 9.0, "A visit is worth more elsewhere."),
+        (-2.0, "least", -9.0, "A visit costs more than it brings; lowered as far as allowed."),
+    ],
+)
+def test_why_an_account_is_moved(change, limit, worth, text):
+    plan = _plan()
+    plan.accounts[["change", "limit", "next_visit"]] = [change, limit, worth]
+    assert findings.plan_table(_result(_evidence(), plan=plan))["why"].iloc[0] == text
+
+
+def test_a_gain_that_is_mostly_the_cost_of_visits_not_made_is_a_caution():
+    plan = _plan()
+    plan.accounts["plan"] = [0, 0, 0]
+    found = findings.call_plan(_result(_evidence(), plan=plan))
+    assert found.verdict is Verdict.USABLE  # 9 visits at 5 are half of the gain of 90
+    found = findings.call_plan(_result(_evidence(), plan=SimpleNamespace(**vars(plan) | {"cost_per_visit": 6.0})))
+    assert found.verdict is Verdict.CAUTION and "54 is the cost of visits no longer made" in found.reason
+
+
+def test_a_carry_over_without_upper_end_is_a_caution():
+    carry = SimpleNamespace(n_accounts=200, diagnostics={"lambda": 0.9, "lambda_interval": (0.4, 0.95)})
+    found = findings.visit_effect(_result(_evidence(carry=carry)))
+    assert found.verdict is Verdict.CAUTION and "How long a visit works on cannot be told" in found.reason
 
 
 def test_flatness_with_and_without_room_below():
     result = _result(_evidence(), plan=_plan())
-    assert "would cost 10.0% of profit" in findings.plan_flatness(result).sentence
+    assert "the best plan would earn 10.0% less profit" in findings.plan_flatness(result).sentence
+    slack = pd.DataFrame({"budget_share": [0.75, 1.0, 1.25], "of_plan": [0.95, 1.0, 1.0]})
+    assert "The hours do not limit" in findings.plan_flatness(_result(_evidence(), plan=_plan(flatness=slack))).sentence
     bound = pd.DataFrame({"budget_share": [0.75, 1.0, 1.25], "of_plan": [np.nan, 1.0, 1.05]})
     result = _result(_evidence(), plan=_plan(flatness=bound))
     assert "would not hold the least" in findings.plan_flatness(result).sentence

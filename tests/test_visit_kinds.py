@@ -39,9 +39,13 @@ def test_only_the_kind_of_contact_that_sells_is_found_to_sell():
 
 
 def test_a_kind_with_few_contacts_is_not_asked_about():
-    panel = _panel(visits_rep=0.2, visits_kam=0.0)
+    panel = _panel(visits_rep=0.2, visits_kam=0.0, visits_executive=0.1)
     panel["visits_kam"] = np.where(np.arange(len(panel)) < 50, 1.0, 0.0)
-    assert by_kind(with_stocks(panel, 0.0), LEVELS, "log1p", 0.9, _take)["kind"].tolist() == ["rep"]
+    assert by_kind(with_stocks(panel, 0.0), LEVELS, "log1p", 0.9, _take)["kind"].tolist() == ["rep", "executive"]
+
+
+def test_one_kind_alone_is_compared_with_nothing():
+    assert by_kind(with_stocks(_panel(visits_rep=0.2), 0.0), LEVELS, "log1p", 0.9, _take).empty
 
 
 def test_contacts_are_counted_by_channel_and_month(tmp_path):
@@ -81,10 +85,11 @@ def test_the_first_year_after_a_beginning_is_recovered(tmp_path):
     assert (found.n_began, found.n_never, found.before_p > 0.01) == (100, 50, True)
 
 
-def test_too_few_beginners_are_not_followed(tmp_path):
+@pytest.mark.parametrize("count", [0, 10])
+def test_too_few_beginners_are_not_followed(tmp_path, count):
     panel = _panel(accounts=40, contacts_visit=0.0)
     names = sorted(panel["account_id"].unique())
-    began = {name: "2024-05-10" if i < 10 else None for i, name in enumerate(names)}
+    began = {name: "2024-05-10" if i < count else None for i, name in enumerate(names)}
     assert follow(_begun(tmp_path, began), panel, "executive", 0.9) is None
 
 

@@ -18,7 +18,7 @@ def draw_response_curves(result: Visits) -> Axes:
     """Sales by visits a month in each class: estimated with interval, judged beside it."""
     if result.plan is None:
         return blank("How sales answer to visits")
-    drawn = axes("How sales answer to visits", "visits a month", "sales, 1 at the class's rhythm of today")
+    drawn = axes("How sales answer to visits", "visits a month", "sales (today = 1)")
     curves = result.plan.curves
     for colour, (name, part) in zip(PALETTE, curves.groupby("class"), strict=False):
         if result.plan.basis != "judgement":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -27,9 +29,10 @@ def draw_ladder(result: Visits) -> Axes:
     table, title = ladder_table(result), "The same question, asked better each time"
     if not len(table):
         return blank(title)
-    drawn = axes(title, ELASTICITY, height=3.6)
+    drawn = axes(title, ELASTICITY, height=4.4)
     colours = [WARM, *[ACCENT] * (len(table) - 3), GREY, GREY]
-    _bars(drawn, table["method"], table["elasticity"], table["low"], table["high"], colours)
+    labels = [textwrap.fill(method, 30) for method in table["method"]]
+    _bars(drawn, labels, table["elasticity"], table["low"], table["high"], colours)
     evidence = result.evidence
     n, months = evidence.accounts, evidence.months
     footnote(drawn, f"n = {n:,} accounts × {months:,} months; bars: {result.level:.0%} intervals")
@@ -117,7 +120,7 @@ def draw_programme(result: Visits) -> Axes:
     title, table = "Before and after a beginning", programme_table(result)
     if not len(table):
         return blank(title)
-    drawn = axes(title, "quarters since the beginning", "revenue against those not begun")
+    drawn = axes(title, "quarters since the beginning", "change of revenue")
     drawn.axhline(0, color=GREY, linewidth=1)
     drawn.axvline(-0.5, color=GREY, linewidth=1, linestyle=":")
     for part, colour in ((table["quarters_since"] < 0, GREY), (table["quarters_since"] >= 0, ACCENT)):

@@ -14,9 +14,10 @@ from kamlib.reports.findings.visits import LITERATURE, absent, effect_gates, not
 from kamlib.reports.sentences import say
 from kamlib.studies.visits import Visits
 
-PLAN = ["account_id", "name", "manager_id", "class", "revenue", "today", "plan", "change", "gain", "why"]
+PLAN = ["account_id", "name", "manager_id", "class", "revenue", "today", "plan", "change", "gain", "next_visit", "why"]
 OFFERS = ["account_id", "class", "is_offered"]
 PRACTICES = ("K084",)
+LEAST_GROWTH = 0.0005  # of profit: below it the hours do not bind
 
 
 def call_plan(result: Visits) -> Finding:
@@ -61,11 +62,13 @@ def _no_plan(result: Visits, name: str) -> Finding:
 
 def _plan_gates(result: Visits) -> tuple[Gate, ...]:
     plan = result.plan
+    saved = plan.cost_per_visit * float((plan.accounts["today"] - plan.accounts["plan"]).sum())
     gates = effect_gates(result) if plan.basis != "judgement" else ()
     return (
         *gates,
         Gate(plan.basis != "judgement", Verdict.CAUTION, say("visits.gate_judgement")),
         Gate(plan.gain_low > 0 or plan.basis == "judgement", Verdict.CAUTION, say("visits.gate_no_gain")),
+        Gate(saved <= plan.gain / 2, Verdict.CAUTION, say("visits.gate_saved", saved=saved, gain=plan.gain)),
         Gate(plan.has_margin, Verdict.CAUTION, say("visits.gate_margin")),
         Gate(plan.cost_from != "unknown", Verdict.CAUTION, say("visits.gate_cost")),
     )
@@ -79,8 +82,9 @@ def plan_flatness(result: Visits) -> Finding:
         return _no_plan(result, "visits.flatness")
     profit = result.plan.flatness.set_index("budget_share")["of_plan"]
     less, more = 1 - profit.loc[0.75], profit.loc[1.25] - 1
+    is_slack = more < LEAST_GROWTH and np.isfinite(less)
     verdict, reason = judge(*_plan_gates(result))
-    branch = "known" if np.isfinite(less) else "bound"
+    branch = "slack" if is_slack else "known" if np.isfinite(less) else "bound"
     return Finding(
         "visits.flatness",
         say(f"visits.flatness_{branch}", less=less, more=more),
@@ -201,17 +205,18 @@ def plan_table(result: Visits) -> pd.DataFrame:
     if result.plan is None:
         return pd.DataFrame(columns=PLAN)
     accounts = result.plan.accounts
-    usual = accounts.groupby("manager_id")["next_visit"].transform("median")
-    why = [_why(*row) for row in zip(accounts["change"], accounts["limit"], accounts["next_visit"], usual, strict=True)]
+    why = [_why(*row) for row in zip(accounts["change"], accounts["limit"], accounts["next_visit"], strict=True)]
     return accounts.assign(why=why)
 
 
-def _why(change: float, limit: str, worth: float, usual: float) -> str:
-    """Why an account gains, keeps or loses visits: what its next visit is worth, beside the manager's others."""
+def _why(change: float, limit: str, worth: float) -> str:
+    """Why an account gains, keeps or loses visits, from what one more visit would earn there today."""
     if abs(change) < 1:
-        return say("visits.why_same", worth=worth, usual=usual)
-    branch = "more" if change > 0 else "fewer"
-    return say(f"visits.why_{branch}_{'limit' if limit else 'free'}", worth=worth, usual=usual)
+        return say("visits.why_same")
+    if change > 0 and worth <= 0:
+        return say("visits.why_least")
+    branch = "more" if change > 0 else "cost" if worth < 0 else "fewer"
+    return say(f"visits.why_{branch}_{'limit' if limit else 'free'}")
 
 
 def plan_managers(result: Visits) -> pd.DataFrame:

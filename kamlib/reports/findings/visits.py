@@ -7,6 +7,7 @@ import pandas as pd
 
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
 from kamlib.reports.sentences import say
+from kamlib.studies.effects.carryover import HIGHEST_LAMBDA
 from kamlib.studies.visits import Visits
 from kamlib.studies.visits.evidence import LEAST_ACCOUNTS, LEAST_MONTHS, NEW, Evidence
 
@@ -258,8 +259,14 @@ def effect_gates(result: Visits) -> tuple[Gate, ...]:
     return (
         *(Gate(False, Verdict.NO_CONCLUSION, reason) for reason in _reasons(evidence, evidence.failed)),
         Gate(is_seen, Verdict.CAUTION, say("visits.gate_zero")),
+        Gate(_is_carry_known(evidence), Verdict.CAUTION, say("visits.gate_carry")),
         Gate(stale <= STALE_DAYS, Verdict.CAUTION, say("findings.stale", days=stale)),
     )
+
+
+def _is_carry_known(evidence: Evidence) -> bool:
+    """Whether the data bound the carry-over from above; at the end of its range the long run grows without limit."""
+    return evidence.carry is None or evidence.carry.diagnostics["lambda_interval"][1] < HIGHEST_LAMBDA
 
 
 def _reasons(evidence: Evidence, failed) -> list[str]:

@@ -49,7 +49,8 @@ def with_stocks(panel: pd.DataFrame, carry: float) -> pd.DataFrame:
 
 
 def by_kind(stocked: pd.DataFrame, prefix: str, scale: str, level: float, tries: Callable) -> pd.DataFrame:
-    """One row per kind: kind, contacts, per_contact, low, high (share of revenue per further contact a month).
+    """One row per kind: kind, contacts, per_contact, low, high (share of revenue per further contact a month); empty where fewer than
+    two kinds can be compared.
 
     Parameters
     ----------
@@ -57,6 +58,7 @@ def by_kind(stocked: pd.DataFrame, prefix: str, scale: str, level: float, tries:
     tries : takes a name and a step, and keeps the reason where the step cannot be taken.
     """
     columns = columns_of(stocked, prefix)
+    columns = columns if len(columns) > 1 else []
     logs = stocked.assign(**{f"log1p_{c}": np.log1p(stocked[f"stock_{c}"]) for c in columns})
     rows = []
     for column in columns:

@@ -61,6 +61,8 @@ def follow(book: Book, panel: pd.DataFrame, name: str, level: float) -> Programm
         for another name.
     """
     began = beginnings(book, name)
+    if len(began) < LEAST_BEGINNERS:
+        return None
     rows = quarterly(panel).assign(began=lambda frame: frame["account_id"].map(began))
     rows["began"] = rows["began"].dt.to_period("Q").dt.start_time.astype(rows["quarter"].dtype)
     try:
