@@ -1,0 +1,86 @@
+"""What the account plan says: evidence in four fields, the competitor in five aspects, goals, and what is decided."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from kamlib.reports.finding import Finding, Verdict
+from kamlib.reports.playbooks.said import said
+from kamlib.reports.sentences import say
+from kamlib.studies.plans.account_plan import KINDS, AccountPlan
+
+ASPECTS = ("business", "products", "segment", "position", "strengths")
+STEPS = ("mission", "outside", "inside", "goals", "firm", "account", "decision")
+
+
+def balance(result: AccountPlan) -> Finding:
+    """How many points stand for and against us."""
+    counts = result.evidence["kind"].value_counts()
+    values = {kind: int(counts.get(kind, 0)) for kind in KINDS}
+    n = len(result.evidence)
+    if not n:
+        return said("account_plan.balance_none", practices=("K093",), verdict=Verdict.NO_CONCLUSION, name=result.name)
+    return said("account_plan.balance_some", n, "points", n, "", ("K093",), name=result.name, **values)
+
+
+def evidence_table(result: AccountPlan) -> pd.DataFrame:
+    """The evidence in four fields (SWOT), each point in words."""
+    rows = result.evidence.to_dict("records")
+    told = [say(f"account_plan.point_{row['topic']}", value=row["value"], text=row["text"]) for row in rows]
+    field = [say(f"account_plan.kind_{row['kind']}") for row in rows]
+    return pd.DataFrame({"field": field, "point": told}, dtype="str")
+
+
+def market(result: AccountPlan) -> Finding:
+    """Which way its industry goes."""
+    change, n = result.market
+    practices = ("K096",)
+    if pd.isna(change):
+        return said("account_plan.market_unknown", n=n, practices=practices, verdict=Verdict.NO_CONCLUSION)
+    branch = "same" if abs(change) <= 0.02 else "up" if change > 0 else "down"
+    return said(f"account_plan.market_{branch}", change, "share", n, "", practices, change=abs(change))
+
+
+def competitor(result: AccountPlan) -> Finding:
+    """Who competes with us at the account, as answers and deals name them."""
+    found, practices = result.competitors, ("K096", "K110")
+    if found is None:
+        return said("account_plan.competitor_absent", practices=practices, verdict=Verdict.NO_CONCLUSION)
+    if found.empty:
+        decision = "account_plan.do_competitor"
+        return said("account_plan.competitor_none", 0, "competitors", 0, decision, practices)
+    first = found.iloc[0].to_dict()
+    decision = "account_plan.do_competitor"
+    return said("account_plan.competitor_named", len(found), "competitors", len(found), decision, practices, **first)
+
+
+def aspects(result: AccountPlan) -> pd.DataFrame:
+    """The competitor in five aspects, as questions to answer with source and day."""
+    known = result.competitors
+    name = known["competitor"].iloc[0] if known is not None and len(known) else say("account_plan.somebody")
+    rows = [
+        {"what": say(f"account_plan.aspect_{a}", name=name), "why": say(f"account_plan.aspect_{a}_why")}
+        for a in ASPECTS
+    ]
+    return pd.DataFrame(rows)
+
+
+def goal(result: AccountPlan) -> Finding:
+    """What is to be reached in four quarters, and whether the targets of the last four were met."""
+    practices, aimed = ("K095",), result.goals["target_previous"].sum(min_count=4)
+    values = {"name": result.name, "goal": result.goal, "revenue": result.revenue, "targets": aimed}
+    if result.goal <= 0:
+        return said("account_plan.goal_none", practices=practices, verdict=Verdict.NO_CONCLUSION, **values)
+    branch = "alone" if pd.isna(aimed) else "missed" if result.goals["revenue_previous"].sum() < aimed else "met"
+    decision = "account_plan.do_goal" if branch == "missed" else ""
+    return said(f"account_plan.goal_{branch}", result.goal, "money", 4, decision, practices, **values)
+
+
+def steps(result: AccountPlan) -> pd.DataFrame:
+    """The seven steps of strategy, each with the question to settle for this account."""
+    return _asked([f"step_{step}" for step in STEPS], result.name)
+
+
+def _asked(keys: list[str], name: str) -> pd.DataFrame:
+    rows = [{"what": say(f"account_plan.{key}", name=name), "why": say(f"account_plan.{key}_why")} for key in keys]
+    return pd.DataFrame(rows)
