@@ -1,5 +1,6 @@
 """What readers may not see is nowhere in what is published."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -101,3 +102,32 @@ def test_without_a_key_nothing_is_started(home, monkeypatch):
     with pytest.raises(RequestError, match="set the environment variable KAM_REDACT_KEY"):
         _render(home, "keyless", redact=True)
     assert not (home / "keyless").exists()
+
+
+def _texts_below(folder: Path) -> dict[str, str]:
+    texts = {}
+    for path in (p for p in folder.rglob("*") if p.is_file()):
+        parquet = path.suffix == ".parquet"
+        texts[path.name] = pd.read_parquet(path).to_csv() if parquet else path.read_bytes().decode("utf-8", "replace")
+    return texts
+
+
+def test_the_pages_of_a_manager_hold_nothing_of_an_account_of_another(tmp_path):
+    """Every byte of every file: page, notebook, tables, findings and manifest."""
+    frames = small_frames(accounts=9)
+    called = {old: f"ACCTx{number}x" for number, old in enumerate(frames["accounts"].account_id)}
+    for frame in frames.values():
+        for column in {"account_id", "parent_id", "referred_account_id"} & set(frame.columns):
+            frame[column] = frame[column].map(called)
+    frames["accounts"]["name"] = [f"Firm of {account}" for account in frames["accounts"].account_id]
+    write_folder(frames, tmp_path / "book")
+    write_notebook(tmp_path / "everything.ipynb", EVERYTHING)
+    asked = (str(tmp_path / "everything.ipynb"),)
+    summary = render(Request(asked, str(tmp_path / "book"), "2026-Q3", out=tmp_path / "out", each="manager"))
+    assert len(summary.outcomes) > 1
+    for outcome in summary.outcomes:
+        with open_book(tmp_path / "book", as_of="2026-09-30", scope={"manager_id": outcome.key}) as book:
+            own = set(book.frame("accounts").account_id)
+        assert own, outcome.key
+        for name, text in _texts_below(summary.folder / "everything" / outcome.key).items():
+            assert set(re.findall(r"ACCTx\d+x", text)) <= own, f"{name} of {outcome.key} names another's account"

@@ -46,7 +46,8 @@ def write_index(where: Path, book: str, period: str, as_of: str, failed: list[di
 
 def _entry(report: Path, where: Path, before: Path, why_stale: str) -> dict:
     manifest = folder.read_manifest(report)
-    title = f"{manifest['title']}: {manifest['key']}" if manifest["key"] else manifest["title"]
+    about = manifest["key"] or manifest["parameters"].get("account_id", "")
+    title = f"{about}: {manifest['title']}" if about else manifest["title"]
     href = "/".join([*report.relative_to(where).parts, "report.html"])
     earlier = {found["id"]: found for found in _findings(before / report.relative_to(where))}
     headlines = headlines_first(_findings(report))[:HEADLINES]
