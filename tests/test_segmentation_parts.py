@@ -346,6 +346,13 @@ def test_an_account_can_move_because_the_others_did():
     assert found.loc["y", ["previous", "abc", "cause"]].tolist() == ["A", "C", "threshold"]
 
 
+def test_cuts_declared_anew_are_told_from_a_threshold_that_moved_with_others():
+    values = {"x": 70.0, "y": 20.0, "z": 10.0}
+    said = pd.DataFrame({"value": pd.Series(values), "abc": ["A", "B", "C"], "cut_a": 0.7, "cut_b": 0.9})
+    assert _moved(values, values, said).loc["y", ["abc", "cause"]].tolist() == ["A", "cuts declared anew"]
+    assert _moved(values, values, said.drop(columns=["cut_a", "cut_b"])).loc["y", "cause"] == "threshold"
+
+
 def test_a_value_that_was_corrected_since_is_data_revised():
     said = _said(x=70, y=20, z=10)
     then = {"x": 70.0, "y": 5.0, "z": 10.0}

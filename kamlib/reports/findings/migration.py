@@ -63,7 +63,8 @@ def class_moves(result: Segmentation) -> Finding:
     counts = moved["cause"].str.get_dummies(" + ").sum() if len(moved) else {}
     up = int((moved["abc"] < moved["previous"]).sum())
     values = {"n": len(moved), "up": up, "down": len(moved) - up, "then": result.then, "total": len(result.accounts)}
-    causes = {name.replace(" ", "_"): int(counts.get(name, 0)) for name in ("spend", "threshold", "data revised")}
+    named = ("spend", "threshold", "cuts declared anew", "data revised")
+    causes = {name.replace(" ", "_"): int(counts.get(name, 0)) for name in named}
     verdict, reason = judge(*gates(result))
     return Finding(
         "segmentation.moves",

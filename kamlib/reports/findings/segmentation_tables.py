@@ -63,6 +63,8 @@ _FIRST = [
     "quadrant",
     "basis",
     "as_of",
+    "cut_a",
+    "cut_b",
 ]
 
 
@@ -80,6 +82,7 @@ def segmentation_accounts(result: Segmentation) -> pd.DataFrame:
     frame["selected_share"] = np.nan if result.card is None else result.card.selected_share.reindex(frame.index)
     frame["quadrant"] = result.matrix["quadrant"].reindex(frame.index)
     frame["basis"], frame["as_of"] = result.basis, pd.Timestamp(result.as_of)
+    frame["cut_a"], frame["cut_b"] = result.cuts
     ordered = frame.sort_values("value", ascending=False, kind="stable").rename_axis("account_id").reset_index()
     return ordered[_FIRST]
 

@@ -5,10 +5,12 @@ changed at a time and the class looked at after each step, so that the causes ad
 
 1. *data revised*: the value of then as it was reported then → the same as the book has it now;
 2. *spend*: the value of then → the value of now, at the floors of then;
-3. *threshold*: the floors of then → the floors of now, which move with the other accounts or with declared cuts.
+3. *threshold*: the floors of then → those that the cuts of then draw among the values of now: other accounts moved;
+4. *cuts declared anew*: the cuts of then → the cuts of now.
 
 For the RFM segment the steps are spend (money and active months), recency, threshold (the money cut points follow
-the mean account). A step that changes nothing is no cause. Without the last report the first step is left out.
+the mean account). A step that changes nothing is no cause. Without the last report the first step and the last one
+are left out.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from kamlib.book.periods import day
 from kamlib.studies.classes import FIRM, LETTERS, floor_values, letters
 from kamlib.studies.segmentation.rfm import CutPoints, rfm
 
-REVISED, SPEND, RECENCY, THRESHOLD = "data revised", "spend", "recency", "threshold"
+REVISED, SPEND, RECENCY, THRESHOLD, CUTS = "data revised", "spend", "recency", "threshold", "cuts declared anew"
 
 
 def class_moves(then: pd.Series, now: pd.Series, cuts: Sequence[float], said: pd.DataFrame | None) -> pd.DataFrame:
@@ -38,7 +40,8 @@ def class_moves(then: pd.Series, now: pd.Series, cuts: Sequence[float], said: pd
     cuts
         The ABC cuts of the later day.
     said
-        Columns value and abc by account as the last report had them; ``None`` without one.
+        Columns value and abc by account as the last report had them, and the cuts it used as cut_a and cut_b, which
+        are taken to be the same where they are not there; ``None`` without one.
 
     Returns
     -------
@@ -55,10 +58,17 @@ def class_moves(then: pd.Series, now: pd.Series, cuts: Sequence[float], said: pd
         old = _floors_said(said)
         told = said["value"].reindex(now.index).fillna(0.0).to_numpy()
         path = [(REVISED, letters(told, old)), (REVISED, letters(before, old)), (SPEND, letters(after, old))]
-    path.append((THRESHOLD, letters(after, floors)))
+    path.append((THRESHOLD, letters(after, floor_values(after, _cuts_said(said, cuts)))))
+    path.append((CUTS, letters(after, floors)))
     return pd.DataFrame(
         {"previous": path[0][1], "abc": path[-1][1], "cause": _causes(path), "is_new": is_new}, index=now.index
     )
+
+
+def _cuts_said(said: pd.DataFrame | None, cuts: Sequence[float]) -> Sequence[float]:
+    if said is None or not {"cut_a", "cut_b"} <= set(said.columns) or said.empty:
+        return cuts
+    return tuple(float(share) for share in said[["cut_a", "cut_b"]].iloc[0])
 
 
 def _floors_said(said: pd.DataFrame) -> tuple[float, float]:
