@@ -261,6 +261,7 @@ def _wait_for(address: str, seconds: float = 90) -> None:
 def test_two_quarters_are_played_by_mouse_and_kept(browser, lab):
     address, folder = lab
     page = browser.new_page(viewport={"width": 1500, "height": 1100})
+    page.set_default_timeout(60_000)
     page.goto(address)
     close = page.get_by_role("button", name="Close the quarter")
     close.wait_for(timeout=120_000)

@@ -183,7 +183,7 @@ class Desk:
         self.buttons = w.HBox([self.close, self.same, self.clear, self.anew])
         # Hours and replies stand above the table and below it, where the buttons are; so nobody has to look for them.
         above = [self.head, self.said, self.used, self.table]
-        below = [self.used, self.buttons, self.said, self.look_back, self.end, self.report]
+        below = [self.used, self.look_back, self.buttons, self.said, self.end, self.report]
         parts = [*above, *below]
         self.widget = w.VBox([w.HTML(pages.STYLE), *parts])
         self.widget.add_class("kam-territory")
@@ -274,7 +274,9 @@ class Desk:
     # ---- what is shown
 
     def _button(self, key: str, act: Callable[[], None], style: str = "") -> w.Button:
-        made = w.Button(description=tell(key), button_style=style, layout=w.Layout(width="auto"))
+        made = w.Button(
+            description=tell(key), button_style=style, layout=w.Layout(width="auto", align_self="flex-start")
+        )
         made.on_click(lambda _: act())
         return made
 

@@ -22,6 +22,7 @@ STYLE = """<style>
   margin:0 4px 2px 0; display:inline-block; font-size:12.5px}
 .kam-desk table {border-collapse:collapse} .kam-desk th, .kam-desk td {border-bottom:1px solid #9995; text-align:left;
   padding:3px 16px 3px 0; vertical-align:top} .kam-desk td.n, .kam-desk th.n {text-align:right}
+.kam-desk td.n, .kam-desk td.d {white-space:nowrap}
 .kam-desk svg {max-width:100%; height:auto} .kam-desk .name {font-weight:600; overflow-wrap:anywhere}
 .kam-over {color:#b3261e; font-weight:600}
 </style>"""
@@ -299,7 +300,7 @@ def _truth(accounts: pd.DataFrame) -> str:
     example = float(accounts["elasticity"].min())
     lifts = {"lift": 2**example - 1, "lift_four": 5**example - 1}
     heads = "".join(f'<th class="{_side(c)}">{escape(tell(f"column_{c}"))}</th>' for c in _TRUTH)
-    body = "".join(_truth_row(row) for row in accounts.itertuples())
+    body = "".join(_truth_row(row) for row in accounts.sort_values("best", ascending=False).itertuples())
     told = paragraph("truth", example=example, **lifts)
     return f"{title('truth_title')}{told}<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
 
@@ -313,7 +314,7 @@ def _truth_row(row) -> str:
 
 
 def _side(column: str) -> str:
-    return "t" if column in ("name", "segment", "left") else "n"
+    return {"name": "t", "segment": "t", "left": "d"}.get(column, "n")
 
 
 def _sum(value: float) -> str:

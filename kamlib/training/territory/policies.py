@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from kamlib.studies.allocation import plan_calls
 from kamlib.training.territory.decisions import Decision
@@ -34,13 +33,13 @@ def equal_visits(territory: Territory) -> dict[str, Decision]:
 
 def visits_by_revenue(territory: Territory) -> dict[str, Decision]:
     """All hours, shared out by the revenue of the last four quarters."""
-    return _decided(territory, _seen(territory)["revenue"][-LOOK_BACK:].sum().to_numpy())
+    return _decided(territory, _seen(territory)["revenue"][-LOOK_BACK:].sum(axis=0))
 
 
 def chase_the_drop(territory: Territory) -> dict[str, Decision]:
     """All hours to the five accounts whose revenue fell most against the quarter before."""
     revenue = _seen(territory)["revenue"]
-    fall = (revenue.iloc[-2] - revenue.iloc[-1]).to_numpy()
+    fall = revenue[-2] - revenue[-1]
     return _decided(territory, np.where(np.argsort(np.argsort(-fall, kind="stable")) < CHASED, 1.0, 0.0))
 
 
@@ -58,9 +57,9 @@ def call_plan(territory: Territory) -> dict[str, Decision]:
     """
     accounts, seen = territory.accounts, _seen(territory)
     effect = accounts["effect"].to_numpy()
-    rhythm = (1 + seen["visits"][-LOOK_BACK:].to_numpy() / 3) ** effect
-    base = _next_quarter(seen["revenue"][-LOOK_BACK:].to_numpy() / rhythm)
-    base = np.where(_is_gone(seen["orders"].to_numpy()), 0.0, base)
+    rhythm = (1 + seen["visits"][-LOOK_BACK:] / 3) ** effect
+    base = _next_quarter(seen["revenue"][-LOOK_BACK:] / rhythm)
+    base = np.where(_is_gone(seen["orders"]), 0.0, base)
     curves = {account: _Curve(b, e) for account, b, e in zip(accounts["account_id"], base, effect, strict=True)}
     plan = plan_calls(
         curves,
@@ -91,14 +90,10 @@ class _Curve:
         return self.base * (1 + np.asarray(visits) / 3) ** self.effect
 
 
-def _seen(territory: Territory) -> dict[str, pd.DataFrame]:
-    """Frames of quarters by account, in the order of the accounts, of what was booked so far."""
-    rows, ids = territory.booked, territory.accounts["account_id"]
-    periods = rows["period"].drop_duplicates()
-    return {
-        name: rows.pivot(index="period", columns="account_id", values=name).loc[periods, ids]
-        for name in ("revenue", "orders", "visits")
-    }
+def _seen(territory: Territory) -> dict[str, np.ndarray]:
+    """(quarters, accounts) of what was booked so far: its rows run quarter by quarter, in the order of the accounts."""
+    rows, count = territory.booked, len(territory.accounts)
+    return {name: rows[name].to_numpy().reshape(-1, count) for name in ("revenue", "orders", "visits")}
 
 
 def _next_quarter(year: np.ndarray) -> np.ndarray:
