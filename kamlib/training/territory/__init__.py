@@ -143,7 +143,10 @@ class Territory:
         return look_back(self._company, self._card, self.ids, self._choices(), profit, self.rules, self._process)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Keep the game in a small file: its seed and decisions."""
+        """Keep the game in a small file: its seed and decisions, from which :func:`resume` lives through it again.
+
+        Other names and rules than the declared ones are not kept; give them to :func:`resume` too.
+        """
         write_file(path, self.seed, self.decisions)
 
     def _choices(self) -> Choices:
