@@ -1,0 +1,102 @@
+"""What the playbook of the customer file says: how full and fresh it is, its documents, purposes and backups."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from kamlib.reports.finding import Finding, Verdict
+from kamlib.reports.playbooks.said import said
+from kamlib.reports.sentences import say
+from kamlib.studies.plans.customer_file import BACKUP_DAYS, FileReview
+
+GAP_COLUMNS = ["name", "manager_id", "missing", "empty", "revenue"]
+
+
+def principles(result: FileReview) -> Finding:
+    """Which of the three principles is kept least."""
+    known, practices = result.principles.dropna(subset=["share"]), ("K037",)
+    if not result.accounts or known.empty:
+        return said("customer_file.principles_none", practices=practices, verdict=Verdict.NO_CONCLUSION)
+    least = known.loc[known["share"].idxmin()]
+    name = say(f"customer_file.name_{least['principle']}")
+    decision = f"customer_file.do_{least['principle']}" if least["share"] < 1 else ""
+    n = int(least["n"])
+    return said("customer_file.principles_least", least["share"], "share", n, decision, practices, name=name)
+
+
+def principle_table(result: FileReview) -> pd.DataFrame:
+    """The three principles with the share that keeps to each."""
+    rows = result.principles
+    names = [say(f"customer_file.name_{name}") for name in rows["principle"]]
+    signs = [say(f"customer_file.sign_{name}") for name in rows["principle"]]
+    return rows.assign(principle=names, sign=signs)[["principle", "sign", "share", "n"]]
+
+
+def documents(result: FileReview) -> pd.DataFrame:
+    """The four documents of the file: what it is, how many are held and needed."""
+    names = [say(f"customer_file.document_{name}") for name in result.documents["document"]]
+    return result.documents.assign(document=names)
+
+
+def document_notes(result: FileReview) -> list[str]:
+    """Which documents cannot be counted, as sentences; none where all can."""
+    absent = result.documents.loc[result.documents["held"].isna(), "document"]
+    return [say(f"customer_file.absent_{name}") for name in absent]
+
+
+def contracts(result: FileReview) -> Finding:
+    """How many buying accounts have a signed contract that runs."""
+    row, practices = result.documents.set_index("document").loc["contract"], ("K043",)
+    if pd.isna(row["held"]) or not row["needed"]:
+        return said("customer_file.contracts_absent", practices=practices, verdict=Verdict.NO_CONCLUSION)
+    held, n = int(row["held"]), int(row["needed"])
+    return said("customer_file.contracts_held", held / n, "share", n, "", practices, held=held)
+
+
+def purposes(result: FileReview) -> pd.DataFrame:
+    """The five purposes of the file, and for how many accounts it can serve each."""
+    names = [say(f"customer_file.purpose_{name}") for name in result.purposes["purpose"]]
+    return result.purposes.assign(purpose=names)
+
+
+def backup(result: FileReview) -> Finding:
+    """How old the last backup is."""
+    practices = ("K047",)
+    if pd.isna(result.backup_on):
+        decision = "customer_file.do_backup"
+        verdict = Verdict.NO_CONCLUSION
+        return said("customer_file.backup_unknown", decision=decision, practices=practices, verdict=verdict)
+    days = (result.as_of - result.backup_on).days
+    branch, decision = ("fresh", "") if days <= BACKUP_DAYS else ("old", "customer_file.do_backup")
+    values = {"when": result.backup_on, "allowed": BACKUP_DAYS}
+    return said(f"customer_file.backup_{branch}", days, "days", days, decision, practices, **values)
+
+
+def register(result: FileReview) -> Finding:
+    """How many contacts were written down."""
+    practices = ("K049",)
+    if pd.isna(result.unlogged) or not result.visits:
+        return said("customer_file.register_absent", practices=practices, verdict=Verdict.NO_CONCLUSION)
+    n = result.visits
+    decision = "customer_file.do_register" if result.unlogged else ""
+    values = {"unlogged": int(result.unlogged)}
+    return said("customer_file.register_known", 1 - result.unlogged / n, "share", n, decision, practices, **values)
+
+
+def lookup_note(result: FileReview, find: str) -> str:
+    """What was looked for, and how much was found."""
+    if not find:
+        return say("customer_file.lookup_nothing")
+    return say(
+        "customer_file.lookup_found" if len(result.found) else "customer_file.lookup_none",
+        find=find,
+        n=len(result.found),
+    )
+
+
+def rules() -> pd.DataFrame:
+    """Who may read, change and pass on the file, as a checklist."""
+    keys = [f"customer_file.rule_{i}" for i in range(1, 7)]
+    return pd.DataFrame(
+        [{"what": say(key), "why": say(f"{key}_why"), "practice": say(f"{key}_practice")} for key in keys]
+    )
