@@ -171,6 +171,12 @@ def test_every_sheet_of_a_printed_report_has_its_number_and_something_on_it(host
         assert any(line.strip() for line in above), f"sheet {number} is blank"
 
 
+def test_the_index_leads_to_the_other_formats(hostile):
+    links = set(re.findall(r'href="([^"]+)"', (hostile / "index.html").read_text()))
+    assert {"dossier/report.html", "dossier/report.pdf", "dossier/report.xlsx"} <= links
+    assert all((hostile / link).exists() for link in links if not link.startswith("#") and "#" not in link)
+
+
 def test_no_file_name_is_taken_from_a_name(hostile):
     names = [part for path in hostile.rglob("*") for part in path.relative_to(hostile).parts]
     assert all(re.fullmatch(r"[\w\-]+(\.\w+)?|\.lock", name) for name in names), names

@@ -13,6 +13,7 @@ from kamlib.reports.finding import headlines_first
 from kamlib.reports.page import frame
 
 HEADLINES = 4
+_ALSO = (("PDF", "report.pdf"), ("Excel", "report.xlsx"))
 _ACCOUNT_COLUMNS = ("name", "class", "segment", "decision", "action")
 
 
@@ -58,6 +59,7 @@ def _entry(report: Path, where: Path, before: Path, why_stale: str) -> dict:
         "key": manifest["key"],
         "href": href,
         "findings": findings,
+        "also": [{"label": f, "href": f"{href.rpartition('/')[0]}/{n}"} for f, n in _ALSO if n in manifest["files"]],
         "why_stale": why_stale,
         "made_on": made_on,
         "as_of": manifest["as_of"],
