@@ -17,6 +17,18 @@ def test_visits_that_follow_the_trend_are_refused_and_visits_that_follow_size_ar
     assert refused["level"] <= 0.25
 
 
+def test_visits_that_follow_the_month_before_are_seen_in_the_first_lead():
+    generator = np.random.default_rng(4)
+    panel = simulate(seed=5, accounts=120, months=36, elasticity=0.0, noise=0.0)
+    shock = generator.normal(size=(120, 36))
+    panel["revenue"] *= np.exp(0.3 * shock).ravel()
+    panel["visits"] *= np.exp(0.1 * np.roll(shock, 1, axis=1)).ravel()
+    found = lead_placebo(panel)
+    first = found.estimates.set_index("lead").loc[1]
+    assert not found.passed and first["low"] > 0
+    assert found.p_value >= lead_placebo(panel, leads=1).p_value
+
+
 def test_a_rhythm_of_visits_with_carry_over_is_no_trend():
     generator = np.random.default_rng(0)
     panel = simulate(seed=1, accounts=200, elasticity=0.0)

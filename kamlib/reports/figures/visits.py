@@ -31,7 +31,7 @@ def draw_ladder(result: Visits) -> Axes:
         return blank(title)
     drawn = axes(title, ELASTICITY, height=4.4)
     colours = [WARM, *[ACCENT] * (len(table) - 3), GREY, GREY]
-    labels = [textwrap.fill(method, 30) for method in table["method"]]
+    labels = [textwrap.fill(method, 38) for method in table["method"]]
     _bars(drawn, labels, table["elasticity"], table["low"], table["high"], colours)
     evidence = result.evidence
     n, months = evidence.accounts, evidence.months
@@ -50,7 +50,7 @@ def draw_leads(result: Visits) -> Axes:
     spread = [frame["estimate"] - frame["low"], frame["high"] - frame["estimate"]]
     drawn.errorbar(frame["lead"], frame["estimate"], yerr=spread, fmt="o", color=colour, capsize=3)
     drawn.set_xticks(frame["lead"])
-    footnote(drawn, f"n = {lead.n_accounts:,} accounts; {lead.level:.0%} intervals; joint test p = {lead.p_value:.3f}")
+    footnote(drawn, f"n = {lead.n_accounts:,} accounts; {lead.level:.0%} intervals; p = {lead.p_value:.3f}")
     return drawn
 
 

@@ -30,6 +30,7 @@ FURTHER = ("ladder", "power", "classes", "levels", "channels")
 CLASS_MONTHS = 12
 NEW = "new"
 LEAST_ACCOUNTS, LEAST_MONTHS = 30, 12
+LEAD_ALPHA = 0.10  # to claim an effect that is none costs more than to refuse one; as the level of the interval
 PEER_ALPHA = 0.01  # a second placebo at 5 % would refuse too many sound books
 MOST_PERMUTED_ACCOUNTS = 1500  # shuffling a random part of the accounts tests the same method, in bounded time
 MOST_LEARNED_ACCOUNTS = 1000  # and so does learning from a random part
@@ -141,7 +142,7 @@ def weigh(
         detectable=tries("power", lambda: smallest_detectable_effect(panel, scale=SCALE, level=level))
         if "power" in further
         else None,
-        lead=tries("lead", lambda: lead_placebo(panel, scale=SCALE, level=level)),
+        lead=tries("lead", lambda: lead_placebo(panel, scale=SCALE, level=level, alpha=LEAD_ALPHA)),
         permuted=tries("permuted", lambda: _permuted(panel, draws, level, seed)),
         peer_p=tries("peers", lambda: peer_placebo(panel)) or np.nan,
         carry=carry,

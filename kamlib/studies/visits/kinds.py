@@ -49,8 +49,9 @@ def with_stocks(panel: pd.DataFrame, carry: float) -> pd.DataFrame:
 
 
 def by_kind(stocked: pd.DataFrame, prefix: str, scale: str, level: float, tries: Callable) -> pd.DataFrame:
-    """One row per kind: kind, contacts, per_contact, low, high (share of revenue per further contact a month); empty where fewer than
-    two kinds can be compared.
+    """One row per kind: kind, contacts, per_contact, low, high (share of revenue per further contact a month).
+
+    Empty where fewer than two kinds can be compared.
 
     Parameters
     ----------
