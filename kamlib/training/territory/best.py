@@ -45,6 +45,9 @@ def best_plan(company: Company, rules: Rules, process: Process, other: Choices) 
 
     See the module for what best means and how it is found.
     """
+    # Single orders and survey answers bear on no profit to be expected, and copying them would take most of the time.
+    unused = {name: getattr(company, name)[:, :0] for name in ("arrivals", "sizes", "survey_draws")}
+    company = replace(company, **unused)
     prices, bound = lowest_bound(company, rules, process)
     start = _programmed(company, rules, process, prices)
     found = _searched(company, rules, process, start)
