@@ -55,12 +55,13 @@ def synthetic(folder: Path, accounts: int, months: int = 36, seed: int = 0) -> P
 def timed(accounts: int) -> None:
     with tempfile.TemporaryDirectory() as home:
         place = synthetic(Path(home) / "book", accounts)
-        started = time.perf_counter()
+        started, worked = time.perf_counter(), time.process_time()
         result = visits.measure(open_book(place, as_of="2026-09-30"))
-        took = time.perf_counter() - started
+        took, work = time.perf_counter() - started, time.process_time() - worked
     estimate, low, high = result.evidence.long_run
-    print(f"{accounts:>7,} accounts: {took:6.1f} s; long run {estimate:.3f} ({low:.3f} to {high:.3f}); "
-          f"plan of {int(result.plan.accounts['plan'].sum()) if result.plan else 0:,} visits")  # fmt: skip
+    planned = int(result.plan.accounts["plan"].sum()) if result.plan else 0
+    print(f"{accounts:>7,} accounts: {took:6.1f} s ({work:.1f} s of processor), plan of {planned:,} visits")
+    print(f"        long run {estimate:.3f} ({low:.3f} to {high:.3f})")
 
 
 def truth(place: Path) -> float:
