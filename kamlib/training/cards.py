@@ -30,7 +30,7 @@ STYLE = """<style>
 .kam-box .widget-label, .kam-box .widget-readout {font-size:15px}
 </style>"""
 
-_RIGHT = {"share1", "money", "count", "share", "number"}
+_NUMBERS = {"share1", "money", "count", "share", "number"}
 
 
 def card(question: Question) -> str:
@@ -45,23 +45,18 @@ def card(question: Question) -> str:
 
 def table(rows: pd.DataFrame) -> str:
     """A table with the course's headings."""
-    heads = "".join(f"<th{_side(c)}>{escape(wording.heading(c))}</th>" for c in rows.columns)
+    heads = "".join(
+        f"<th{_side(c).replace('nowrap', 'normal')}>{escape(wording.heading(c))}</th>" for c in rows.columns
+    )
     body = "".join(f"<tr>{''.join(cells(row, rows.columns))}</tr>" for row in rows.itertuples(index=False))
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+    whole = f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div style="overflow-x:auto" tabindex="0">{whole}</div>'
 
 
 def cells(row, columns) -> list[str]:
     """The cells of one row."""
     pairs = zip(columns, row, strict=True)
     return [f"<td{_side(name)}>{escape(wording.cell(name, value))}</td>" for name, value in pairs]
-
-
-def line(row, columns) -> str:
-    """One row as text, for a row that is marked or moved."""
-    return " · ".join(
-        wording.cell(name, value) if name == "label" else f"{wording.heading(name)}: {wording.cell(name, value)}"
-        for name, value in zip(columns, row, strict=True)
-    )
 
 
 def said(text: str, tone: str = "") -> str:
@@ -108,7 +103,13 @@ def note(text: str) -> dict:
     return {"text/html": f'<p class="kam-note">{escape(text)}</p>', "text/plain": text, OURS: {"texts": [text]}}
 
 
+def is_number(column: str) -> bool:
+    """Whether a column holds numbers, which stand to the right."""
+    return wording.texts("columns").get(column, {}).get("kind") in _NUMBERS
+
+
 def _side(column: str) -> str:
-    """Numbers stand to the right; spelt out in the cell, since a rendered page has its own style sheet."""
+    """Spelt out in the cell, since a rendered page has its own style sheet."""
     kind = wording.texts("columns").get(column, {}).get("kind")
-    return f' style="text-align:{"right" if kind in _RIGHT else "left"};padding:3px 18px 3px 0"'
+    wrap = "normal" if kind in (None, "text") else "nowrap"
+    return f' style="text-align:{"right" if is_number(column) else "left"};padding:3px 18px 3px 0;white-space:{wrap}"'

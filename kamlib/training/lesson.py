@@ -116,22 +116,23 @@ class Lesson:
             question = exercises.ask(name, self.company, exercises.seed_of(READER, name))
             display(cards.as_read(question), raw=True)
             return
-        self._show(w.VBox(), lambda: self._exercise(name))
+        display(self.place_for(lambda: self._exercise(name)))
 
     def standing(self) -> None:
         """Say how far the learner is, and go on saying it as exercises are solved."""
         if self.company is not None and not self.is_page:
-            self._show(w.VBox(), self._standing)
+            display(self.place_for(self._standing))
 
-    def _show(self, place: w.VBox, make: Callable[[], w.Widget]) -> None:
-        """Show what *make* makes, now and whenever a learner starts; before that, a request for the name."""
+    def place_for(self, make: Callable[[], w.Widget]) -> w.VBox:
+        """A place that holds what *make* makes for the learner who works here; before, a request for the name."""
+        place = w.VBox()
 
         def fill() -> None:
             place.children = [make() if self.progress else w.HTML(cards.said(wording.say("no_name")))]
 
         self._waiting.append(fill)
         fill()
-        display(place)
+        return place
 
     def _exercise(self, name: str) -> w.Widget:
         progress = self.progress

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
 import ipywidgets as w
 
@@ -97,16 +98,17 @@ class Order:
 
 def _grid(rows, controls: list[w.Widget], first: str) -> w.GridBox:
     """A table whose rows begin with a control."""
-    kind = lambda name: wording.texts("columns").get(name, {}).get("kind")  # noqa: E731
-    heads = [w.HTML(f"<b>{wording.heading(name)}</b>") for name in rows.columns]
-    children = [w.HTML(""), *heads]
+    children = [w.HTML(""), *(_cell(name, f"<b>{cards.escape(wording.heading(name))}</b>") for name in rows.columns)]
     for control, row in zip(controls, rows.itertuples(index=False), strict=True):
-        children += [
-            control,
-            *(w.HTML(cards.escape(wording.cell(n, v))) for n, v in zip(rows.columns, row, strict=True)),
-        ]
-    widths = " ".join("max-content" if kind(name) == "date" else "minmax(80px, max-content)" for name in rows.columns)
+        pairs = zip(rows.columns, row, strict=True)
+        children += [control, *(_cell(name, cards.escape(wording.cell(name, value))) for name, value in pairs)]
+    number, text = "minmax(70px, 150px)", "minmax(180px, max-content)"
+    widths = " ".join(number if cards.is_number(name) else text for name in rows.columns)
     return w.GridBox(children, layout=w.Layout(grid_template_columns=f"{first} {widths}", grid_gap="2px 18px"))
+
+
+def _cell(column: str, markup: str) -> w.HTML:
+    return w.HTML(f'<div style="text-align:{"right" if cards.is_number(column) else "left"}">{markup}</div>')
 
 
 CONTROLS = {"choice": Choice, "number": Number, "marks": Marks, "order": Order}
@@ -180,8 +182,6 @@ class Exercise:
 
 
 def _solved_before(day: str) -> str:
-    from datetime import date
-
     return cards.said("✓ " + wording.say("done_before", day=date.fromisoformat(day)), "right") if day else ""
 
 

@@ -108,39 +108,39 @@ def expected(deal: Deal) -> Draft:
 def leak(deal: Deal) -> Draft:
     """Which of three risk scores may be used: one of them knew the future, one is mere form."""
     company = deal.company
-    days = int(deal.rng.choice([60, 75, 90, 105, 120]))
+    cut, lift = deal.until(
+        lambda: _back_test(deal, int(deal.rng.integers(50, 130))),
+        lambda drawn: drawn[1]["leaky"] >= drawn[1]["honest"] > max(1.2, drawn[1]["form"]),
+    )
+    read_on = {"honest": cut, "leaky": company.as_of, "form": cut}
+    order = deal.pick(lift, 3)
+    columns = {"read_on": [read_on[name] for name in order], "lift": [lift[name] for name in order]}
+    rows = pd.DataFrame({"score": [letter.capitalize() for letter in LETTERS], "made_of": order, **columns})
+    options = dict(zip(LETTERS, rows["score"], strict=True))
+    values = {"cut": cut, "until": company.as_of, "lift": lift["honest"], "leaky": lift["leaky"], "form": lift["form"]}
+    return Draft(LETTERS[order.index("honest")], values, rows, options=options)
+
+
+def _back_test(deal: Deal, days: int) -> tuple[pd.Timestamp, dict[str, float]]:
+    """The day so many days back, and how well each score tells who was silent since."""
+    company = deal.company
     cut = company.as_of - pd.Timedelta(days=days)
     orders = company.lines[["account_id", "order_date"]].drop_duplicates()
-    known = orders[orders["order_date"] <= cut]
-    gap = known.sort_values("order_date").groupby("account_id")["order_date"].agg(lambda d: d.diff().dt.days.median())
+    known = orders[orders["order_date"] <= cut].sort_values("order_date")
+    gap = known.groupby("account_id")["order_date"].diff().dt.days.groupby(known["account_id"]).median()
     gap = gap[gap > 0]
     last_then = known.groupby("account_id")["order_date"].max().reindex(gap.index)
     last_now = orders.groupby("account_id")["order_date"].max().reindex(gap.index)
     usual = (cut - last_then).dt.days < 365
     silent = (last_now <= cut)[usual]
+    unfilled = company.accounts["annual_potential"].isna().reindex(silent.index)
     scores = {
         "honest": ((cut - last_then).dt.days / gap)[usual],
         "leaky": ((company.as_of - last_now).dt.days / gap)[usual],
-        "form": company.accounts.reindex(silent.index)["annual_potential"].isna()
-        + pd.Series(deal.rng.random(len(silent)), silent.index) / 2,
+        "form": unfilled + pd.Series(deal.rng.random(len(silent)), silent.index) / 2,
     }
-    lift = {
-        name: silent.loc[score.nlargest(max(1, len(score) // 10)).index].mean() / silent.mean()
-        for name, score in scores.items()
-    }
-    read_on = {"honest": cut, "leaky": company.as_of, "form": cut}
-    order = deal.pick(scores, 3)
-    rows = pd.DataFrame(
-        {
-            "score": LETTERS,
-            "made_of": order,
-            "read_on": [read_on[name] for name in order],
-            "lift": [lift[name] for name in order],
-        }
-    )
-    options = dict(zip(LETTERS, rows["score"].str.capitalize(), strict=True))
-    values = {"cut": cut, "until": company.as_of, "lift": lift["honest"], "leaky": lift["leaky"], "form": lift["form"]}
-    return Draft(LETTERS[order.index("honest")], values, rows, options=options)
+    tenth = max(1, len(silent) // 10)
+    return cut, {name: silent.loc[s.nlargest(tenth).index].mean() / silent.mean() for name, s in scores.items()}
 
 
 @exercise("reading.off_season")

@@ -20,6 +20,7 @@ _JUPYTERLAB['kam-course'] = (function () {
     if (kernel) await kernel.info;
     app.shell.activateById(widget.id);
     await app.commands.execute('notebook:run-all-cells');
+    context.model.dirty = false; // nothing was written by the learner: no autosave, no question when it is closed
     widget.content.activeCellIndex = 0;
     widget.content.node.querySelector('.jp-WindowedPanel-outer, .jp-Notebook')?.scrollTo({ top: 0 });
   }
