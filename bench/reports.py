@@ -6,10 +6,11 @@ Three contenders make the same dossiers from the same book in one run:
 - ``papermill``: the command lines of papermill and of ``jupyter nbconvert``, one after the other, per report;
 - ``one process``: the same cells in one warm IPython, without any isolation and without a page: the floor.
 
-Printed: seconds a report, ratios, memory of a kernel beyond what it shares, and the memory of the rendering process
-after each quarter of the reports. 200 dossiers take about five minutes on two idle cores; ``--dossiers 1000 --parts
-kam`` shows memory over many. With ``--home DIR`` the book and the reports stay there, and a run that was stopped goes
-on where it was: what is made is kept, and only what is made anew counts.
+Printed: seconds and processor seconds a report (the latter say the same on a busy machine), ratios, memory of a
+kernel beyond what it shares, and the memory of the rendering process after each quarter of the reports. 200 dossiers
+take about five minutes on two idle cores; ``--dossiers 1000 --parts kam`` shows memory over many. With ``--home DIR``
+the book and the reports stay there, and a run that was stopped goes on where it was: what is made is kept, and only
+what is made anew counts.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import resource
 import subprocess
 import sys
 import tempfile
@@ -75,16 +77,24 @@ def _kilobytes(path: Path, field_name: str) -> int:
     return sum(int(line.split()[1]) for line in lines if line.startswith(field_name))
 
 
+def processor_seconds() -> float:
+    """Of this process and of all that it started and that has ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+
+
 def through_kam(place: Path, out: Path, jobs: int) -> tuple[float, int, Memory]:
     """Seconds, number of dossiers made and memory through our render, start-up included."""
     started = time.perf_counter()
     request = Request(("accounts/dossier",), str(place), PERIOD, out=out, each="account", jobs=jobs)
     with Memory() as memory:
         summary = render(request, tell=memory.note)
+        seconds = time.perf_counter() - started
+        Nursery.get().close()
     if summary.failed:
         raise SystemExit(f"{len(summary.failed)} dossiers failed: {summary.failed[0].why}")
     made = sum(outcome.status == "published" for outcome in summary.outcomes)
-    return time.perf_counter() - started, made, memory
+    return seconds, made, memory
 
 
 def through_papermill(place: Path, accounts: list[str], out: Path) -> float:
@@ -140,22 +150,32 @@ def run(asked: argparse.Namespace, home: Path) -> None:
     place = home / f"book-{asked.dossiers}"
     if not (place / "truth").is_dir():
         write_sample(place, accounts=asked.dossiers)
-    accounts = [f"C{number:04d}" for number in range(1, 9)]
-    seconds = {}
+    accounts = [f"C{number:04d}" for number in range(1, min(8, asked.dossiers) + 1)]
+    rows = {}
     if "kam" in asked.parts:
+        before = processor_seconds()
         total, made, memory = through_kam(place, home / "out", asked.jobs)
         if made:
-            seconds["kam"] = total / made
+            rows["kam"] = total / made, (processor_seconds() - before) / made
             print(f"{made} dossiers made in {total:.0f} s, {asked.jobs} jobs")
             print_memory(memory)
     if "floor" in asked.parts:
-        seconds["one warm process"] = in_one_process(place, accounts)
+        before = processor_seconds()
+        each = in_one_process(place, accounts)
+        rows["one warm process"] = each, (processor_seconds() - before) / (len(accounts) + 1)
     if "cold" in asked.parts:
-        seconds["papermill + nbconvert"] = through_papermill(place, accounts[: asked.cold], home)
-    print(f"{'contender':<24}{'seconds a report':>18}{'times kam':>14}")
-    for name, each in seconds.items():
-        against = f"{each / seconds['kam']:>13.2f}x" if "kam" in seconds else ""
-        print(f"{name:<24}{each:>18.2f}{against}")
+        before = processor_seconds()
+        each = through_papermill(place, accounts[: asked.cold], home)
+        rows["papermill + nbconvert"] = each, (processor_seconds() - before) / asked.cold
+    print_rows(rows)
+
+
+def print_rows(rows: dict[str, tuple[float, float]]) -> None:
+    """Seconds and processor seconds a report, and how many times those of kam they are."""
+    print(f"{'contender':<24}{'seconds':>10}{'times kam':>12}{'processor s':>14}{'times kam':>12}")
+    own = rows.get("kam", (float("nan"), float("nan")))
+    for name, (each, worked) in rows.items():
+        print(f"{name:<24}{each:>10.2f}{each / own[0]:>11.2f}x{worked:>14.2f}{worked / own[1]:>11.2f}x")
 
 
 def print_memory(memory: Memory) -> None:

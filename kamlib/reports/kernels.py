@@ -179,11 +179,10 @@ def serve(address: str) -> None:
     """Be a nursery: import, listen, fork a kernel for each that is asked for, end when the starter ends."""
     os.environ["JPY_PARENT_PID"] = str(os.getpid())  # read once, when ipykernel is imported
     for name in PRELOADED:
-        try:
-            importlib.import_module(name)
-        except Exception as error:  # the report that needs it will fail and say so; the others must not
-            print(f"kam: {name} could not be imported ahead: {error}", file=sys.stderr)
-    _read_ahead()
+        _ahead(name, importlib.import_module, name)
+    _ahead("the sentences", _read_sentences)
+    gc.collect()
+    gc.freeze()  # a collector that walked all this in every kernel would copy every page of memory they share
     children: dict[int, int | None] = {}
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(f"{address}-")
@@ -203,19 +202,21 @@ def serve(address: str) -> None:
     gc.unfreeze()  # else libraries complain at the end of what was not collected
 
 
-def _read_ahead() -> None:
-    """Read our sentences and page fragments, and tell the collector that what is here by now stays.
+def _ahead(what: str, do, *given) -> None:
+    try:
+        do(*given)
+    except Exception as error:  # the report that needs it will fail and say so; the others must not
+        print(f"kam: {what} could not be read ahead: {error}", file=sys.stderr)
 
-    A collector that walked it in every kernel would also copy every page of memory the kernels share.
-    """
+
+def _read_sentences() -> None:
+    """Read our sentences, columns and page fragments once for all kernels."""
     from kamlib.reports import publish, sentences
 
     sentences.keys()
     publish.column_catalogue(sentences.DEFAULT_LANGUAGE)
     for fragment in publish.FRAGMENTS:
         publish.templates().get_template(fragment)
-    gc.collect()
-    gc.freeze()
 
 
 def _answer(line: socket.socket, listener: socket.socket, children: dict) -> None:
