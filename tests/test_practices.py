@@ -6,10 +6,12 @@ from click.testing import CliRunner
 
 from kamlib.cli import main
 from kamlib.reports.practices import coverage, practices
-from kamlib.reports.practices.coverage import lines
+from kamlib.reports.practices.coverage import declared, lines, notebooks, tags
 from kamlib.reports.practices.pages import COMMAND, contents, glossary, spans
 from kamlib.reports.spec import root
 
+# Modules of the course declare what their exercises are about, which are no cells of their own.
+NOTEBOOKS = {name: read for name, read in notebooks().items() if not name.startswith("training/")}
 FLAGGED = ["K036", "K049", "K058", "K078", "K098"]
 
 
@@ -80,3 +82,11 @@ def test_neighbouring_practices_are_drawn_together():
 def test_the_generated_pages_are_current(name, made):
     current = (root() / "notebooks" / name).read_text(encoding="utf-8")
     assert current == made(), f"notebooks/{name} is not what the notebooks say; run: {COMMAND}"
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_what_a_notebook_declares_is_treated_by_a_cell_and_nothing_else_is(name):
+    notebook = NOTEBOOKS[name]
+    tagged = {tag for cell in notebook.cells for tag in tags(cell)}
+    assert tagged <= set(practices())
+    assert sorted(tagged) == sorted(declared(notebook))
