@@ -210,6 +210,12 @@ def test_the_exercises_are_drawn_again_when_another_learner_begins(place, shown,
     assert [w.value for w in _all(box) if hasattr(w, "value")] != first
 
 
+def test_an_exercise_that_cannot_be_drawn_says_why_in_its_place(place, shown, monkeypatch, tmp_path):
+    monkeypatch.setenv(lesson.FOLDER, str(tmp_path))
+    begun = lesson.begin(place, "role", learner="Lin")
+    assert "there is no exercise &#x27;role.gif&#x27;" in begun._exercise("role.gif").value
+
+
 def test_the_standing_moves_on_when_an_exercise_is_solved(place, shown, monkeypatch, tmp_path):
     monkeypatch.setenv(lesson.FOLDER, str(tmp_path))
     begun = lesson.begin(place, "role", learner="Lin")

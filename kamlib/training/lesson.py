@@ -136,7 +136,10 @@ class Lesson:
 
     def _exercise(self, name: str) -> w.Widget:
         progress = self.progress
-        question = exercises.ask(name, self.company, exercises.seed_of(progress.learner, name))
+        try:
+            question = exercises.ask(name, self.company, exercises.seed_of(progress.learner, name))
+        except RequestError as error:  # raised where a button was pressed it would never be seen
+            return w.HTML(cards.said(str(error), "wrong"))
 
         def record(is_right: bool, hints: int, is_shown: bool) -> None:
             progress.record(name, is_right, hints, is_shown=is_shown)

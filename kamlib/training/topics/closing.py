@@ -113,16 +113,19 @@ def give_up(deal: Deal) -> Draft:
     past = decided(deal)
     limit, usual = float(past["days"].quantile(0.9)), float(past["days"].median())
     deals = company.frame("opportunities")
-    day = company.as_of - pd.Timedelta(days=int(deal.rng.integers(0, 360)))
-    running = deals[(deals["opened_on"] <= day) & (deals["closed_on"].isna() | (deals["closed_on"] > day))]
-    running = (
-        running.assign(days_open=(day - running["opened_on"]).dt.days)
-        .drop_duplicates("account_id")
-        .dropna(subset=["value"])
-    )
+
+    def draw() -> tuple[pd.Timestamp, pd.DataFrame]:
+        day = company.as_of - pd.Timedelta(days=int(deal.rng.integers(0, 360)))
+        running = deals[(deals["opened_on"] <= day) & (deals["closed_on"].isna() | (deals["closed_on"] > day))]
+        running = running.assign(days_open=(day - running["opened_on"]).dt.days)
+        return day, running.drop_duplicates("account_id").dropna(subset=["value"])
+
+    def is_fit(drawn: tuple[pd.Timestamp, pd.DataFrame]) -> bool:
+        days = drawn[1]["days_open"]
+        return (days > limit).any() and (days < 0.85 * limit).sum() >= 3
+
+    day, running = deal.until(draw, is_fit)
     old, young = running[running["days_open"] > limit], running[running["days_open"] < 0.85 * limit]
-    if old.empty or len(young) < 3:
-        return give_up(deal)
     stale = deal.one(old.index)
     chosen = deal.pick([stale, *deal.pick(young.index, 3)], 4)
     rows = (

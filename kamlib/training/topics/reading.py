@@ -55,8 +55,9 @@ def verdict(deal: Deal) -> Draft:
     company = deal.company
     half = company.months.shape[1] - 6
     before, after = company.months.iloc[:, half - 6 : half].sum(axis=1), company.months.iloc[:, half:].sum(axis=1)
-    frame = company.buyers.assign(change=np.log1p(after) - np.log1p(before))[["change", "elasticity"]]
-    frame = frame[(before[frame.index] > 20_000) & (after[frame.index] > 20_000)]
+    enough = company.buyers.index[(before[company.buyers.index] > 20_000) & (after[company.buyers.index] > 20_000)]
+    change = np.log1p(after[enough]) - np.log1p(before[enough])
+    frame = company.buyers.loc[enough].assign(change=change)[["change", "elasticity"]]
     wanted = deal.one(["usable", "caution", "none"])
 
     def draw() -> dict:

@@ -155,16 +155,18 @@ def fit(deal: Deal) -> Draft:
     """Whom not to recommend a product to, because nothing shows that it would be of use there."""
     company = deal.company
     sold = company.frame("products").dropna(subset=["category"])
-    product = sold.loc[deal.one(sold.index)]
-    lines = company.recent[company.recent["category"] == product["category"]]
-    buys = company.buyers.index.isin(lines["account_id"])
-    peers = pd.Series(buys, company.buyers.index).groupby(company.buyers["industry"]).mean()
-    frame = company.buyers.assign(buys_category=buys, peer_share=company.buyers["industry"].map(peers))
-    useless = ~frame["buys_category"] & (frame["peer_share"] < 0.5)
-    if useless.sum() < 2:
-        return fit(deal)
-    clear = (frame["peer_share"] - 0.5).abs() > 0.04
-    chosen = deal.mixed(useless[clear | frame["buys_category"]], 6)
+
+    def draw() -> tuple[pd.Series, pd.DataFrame, pd.Series]:
+        product = sold.loc[deal.one(sold.index)]
+        lines = company.recent[company.recent["category"] == product["category"]]
+        buys = pd.Series(company.buyers.index.isin(lines["account_id"]), company.buyers.index)
+        peers = company.buyers["industry"].map(buys.groupby(company.buyers["industry"]).mean())
+        frame = company.buyers.assign(buys_category=buys, peer_share=peers)
+        frame = frame[buys | ((peers - 0.5).abs() > 0.04)]
+        return product, frame, ~frame["buys_category"] & (frame["peer_share"] < 0.5)
+
+    product, frame, useless = deal.until(draw, lambda drawn: drawn[2].sum() >= 2)
+    chosen = deal.mixed(useless, 6)
     rows = frame.loc[chosen, ["label", "industry", "buys_category", "peer_share"]]
     right = frozenset(a for a in chosen if useless[a])
     return Draft(right, {"product": product["name"], "category": product["category"], "n": len(right)}, rows)
