@@ -60,7 +60,7 @@ def draw_visit_flatness(result: Visits) -> Axes:
     """Profit of the best plan under fewer and more visits."""
     if result.plan is None:
         return blank("How much hangs on the number of visits")
-    drawn = axes("How much hangs on the number of visits", "hours for visits", "profit of the best plan", height=2.8)
+    drawn = axes("How much hangs on the number of visits", "hours for visits", "best profit", height=2.8)
     frame = result.plan.flatness.dropna(subset=["of_plan"])
     if len(frame):
         drawn.plot(frame["budget_share"], frame["of_plan"], color=ACCENT, marker="o")
