@@ -62,9 +62,11 @@ def target_for(targets: pd.DataFrame, owner: str, first: date, last: date, worki
     rows = targets.dropna(subset=[owner]).drop_duplicates([owner, "period"])
     labels = {label: Period.parse(label) for label in rows["period"].unique()}
     shares = {label: _shared_days(period, first, last, working) for label, period in labels.items()}
+    taken = {label: inside / whole for label, (inside, whole) in shares.items()}
+    # Typed, since without any row pandas maps text to text.
     rows = rows.assign(
-        part=rows["period"].map({label: inside / whole for label, (inside, whole) in shares.items()}) * rows["revenue"],
-        covered=rows["period"].map({label: inside for label, (inside, _) in shares.items()}),
+        part=rows["period"].map(taken).astype("float64") * rows["revenue"],
+        covered=rows["period"].map({label: inside for label, (inside, _) in shares.items()}).astype("float64"),
         kind=rows["period"].map({label: FINEST_FIRST.index(period.kind) for label, period in labels.items()}),
     )
     rows = rows[rows["covered"] > 0]
