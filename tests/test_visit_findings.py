@@ -454,7 +454,7 @@ def test_contact(make, values, text):
 )])  # fmt: skip
 def test_a_figure_without_data_says_so(name):
     axes = getattr(figures, name)(_result(visits=0))
-    assert [text.get_text() for text in axes.texts] == ["Nothing to draw: n = 0."]
+    assert [text.get_text() for text in axes.texts] == ["There is nothing to draw from this book."]
 
 
 def test_a_plan_of_long_chinese_names_is_drawn():

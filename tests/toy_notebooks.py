@@ -26,6 +26,11 @@ GOOD = [
 ]
 
 
+def _cell(source: str):
+    is_prose = source.startswith("## ")
+    return nbformat.v4.new_markdown_cell(source) if is_prose else nbformat.v4.new_code_cell(source)
+
+
 def write_notebook(path: Path, cells: list[str], title: str = "A toy study", parameters: str = PARAMETERS) -> Path:
     """A notebook with a title, a heading, the parameters, the imports and the cells given."""
     notebook = nbformat.v4.new_notebook()
@@ -34,7 +39,7 @@ def write_notebook(path: Path, cells: list[str], title: str = "A toy study", par
         nbformat.v4.new_code_cell(IMPORTS),
         nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}),
         nbformat.v4.new_markdown_cell("## What there is\n\nProse."),
-        *(nbformat.v4.new_code_cell(source) for source in cells),
+        *map(_cell, cells),
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
@@ -100,8 +101,16 @@ class Finding:
 
 
 def headlines_first(found: list[dict]) -> list[dict]:
-    """Findings as a busy reader wants them: those that call for a decision first, in the order of the report."""
-    return sorted(found, key=lambda finding: not finding.get("decision"))
+    """Findings as a busy reader wants them, each kind in the order of the report.
+
+    Those that call for a decision come first, and those the book has nothing for come last.
+    """
+    return sorted(found, key=lambda finding: (is_bare(finding), not finding.get("decision")))
+
+
+def is_bare(finding: Mapping) -> bool:
+    """Whether the book has nothing at all to judge a finding by."""
+    return finding["verdict"] == Verdict.NO_CONCLUSION and finding["n"] == 0
 
 
 def _plain(value):

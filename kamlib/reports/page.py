@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import threading
+from collections.abc import Set
 from functools import cache
 
 import nbformat
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, Tag
 from nbconvert import HTMLExporter
 from traitlets.config import Config
 
-from kamlib.reports.finding import headlines_first
+from kamlib.reports.finding import headlines_first, is_bare
 from kamlib.reports.publish import FIGURE, FINDING, NOTE, STYLE, TABLE, TEMPLATES, templates
+from kamlib.reports.sentences import say
 
 HEADLINES = 6
 OWN = {FINDING, TABLE, FIGURE, NOTE}
@@ -35,9 +38,11 @@ def build_page(notebook: nbformat.NotebookNode, context: dict) -> str:
     title = body.find("h1")
     if title is not None:
         title.extract()
+    _set_bare_apart(body)
     contents = [
         {"level": int(head.name[1]), "text": head.get_text().rstrip("¶"), "id": head.get("id", "")}
         for head in body.find_all(["h2", "h3"])
+        if not head.find_parent("details")
     ]
     for anchor in body.find_all("a", class_="anchor-link"):
         anchor.extract()
@@ -45,8 +50,41 @@ def build_page(notebook: nbformat.NotebookNode, context: dict) -> str:
     filled = {**context, "title": context.get("title") or (title.get_text().rstrip("¶") if title else "Report")}
     if context.get("key"):
         filled["title"] = f"{context['key']}: {filled['title']}"
-    filled["findings"] = headlines_first(context["findings"])
-    return frame("report.html.j2", body=str(body), contents=contents, shown=HEADLINES, **filled)
+    found = filled["findings"] = headlines_first(context["findings"])
+    shown = min(HEADLINES, max(1, sum(not is_bare(finding) for finding in found)))
+    return frame("report.html.j2", body=str(body), contents=contents, shown=shown, **filled)
+
+
+def _set_bare_apart(body: BeautifulSoup) -> None:
+    """Chapters the book has nothing for stand folded at the end; the first chapter with a finding stays and says so."""
+    telling = [chapter for chapter in _chapters(body) if _shown(chapter)]
+    bare = [chapter for chapter in telling if all("kam-bare" in part["class"] for part in _shown(chapter))]
+    first = next((chapter for chapter in telling if _shown(chapter, {"kam-finding"})), None)
+    bare = [chapter for chapter in bare if chapter is not first]
+    if not bare:
+        return
+    titles = " · ".join(chapter[0].find("h2").get_text().rstrip("¶") for chapter in bare)
+    summary = body.new_tag("summary")
+    summary.string = say("page.bare_one" if len(bare) == 1 else "page.bare", n=len(bare), titles=titles)
+    fold = body.new_tag("details", attrs={"class": "bare"})
+    fold.extend([summary, *itertools.chain.from_iterable(bare)])
+    body.append(fold)
+
+
+def _chapters(body: BeautifulSoup) -> list[list[Tag]]:
+    """The parts of the page from one heading of the second level to the next."""
+    chapters: list[list[Tag]] = []
+    for part in body.find_all(recursive=False):
+        if part.find("h2"):
+            chapters.append([part])
+        elif chapters:
+            chapters[-1].append(part)
+    return chapters
+
+
+def _shown(chapter: list[Tag], kinds: Set[str] = frozenset({"kam-finding", "kam-table", "kam-figure", "kam-bare"})):
+    """The findings, tables and figures of a chapter, and what stands in the place of empty ones."""
+    return [part for top in chapter for part in top.find_all(class_=list(kinds))]
 
 
 def _fold_together(body: BeautifulSoup) -> None:

@@ -22,7 +22,7 @@ from IPython.display import display
 from kamlib.book.periods import day
 from kamlib.errors import RequestError
 from kamlib.reports import calendars, sentences
-from kamlib.reports.finding import Finding
+from kamlib.reports.finding import Finding, is_bare
 from kamlib.reports.folder import safe_name
 
 FINDING = "application/vnd.kamlib.finding+json"
@@ -66,7 +66,7 @@ def finding(found: Finding) -> None:
 
 def finding_bundle(found: Finding) -> dict:
     """The representations of a finding that a notebook can show."""
-    card = templates().get_template("finding.html.j2").render(finding=found)
+    card = templates().get_template("finding.html.j2").render(finding=found, is_bare=is_bare(found.to_dict()))
     return {"text/html": card, "text/plain": f"{found.sentence} [{found.verdict}]", FINDING: found.to_dict()}
 
 
@@ -101,7 +101,8 @@ def figure(axes, alt: str = "") -> None:
     svg = stream.getvalue()
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     svg = _own_identifiers(svg)
-    markup = templates().get_template("figure.html.j2").render(svg=svg, title=title)
+    blank = drawn.get_gid() == "nothing-to-draw"
+    markup = templates().get_template("figure.html.j2").render(svg=svg, title=title, is_bare=blank)
     display({"text/html": markup, "text/plain": title, FIGURE: {"title": title}}, raw=True)
 
 

@@ -6,8 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from kamlib.reports.figures.style import ACCENT, PALETTE, SOFT, WARM, axes, footnote
-from kamlib.reports.figures.visits import blank
+from kamlib.reports.figures.style import ACCENT, PALETTE, SOFT, WARM, axes, blank, footnote
 from kamlib.reports.findings.visits import class_label
 from kamlib.studies.visits import Visits
 

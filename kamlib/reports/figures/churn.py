@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, MaxNLocator, PercentFormatter
 
-from kamlib.reports.figures.style import ACCENT, GREY, PALETTE, SOFT, WARM, axes, footnote
+from kamlib.reports.figures.style import ACCENT, GREY, PALETTE, SOFT, WARM, axes, blank, footnote
 from kamlib.reports.sentences import say
 from kamlib.studies.churn import Churn
 
@@ -19,7 +19,7 @@ def draw_risk(result: Churn, rows: int = 15) -> Axes:
     """The accounts with most to lose, their risk beside the bar."""
     shown = result.judged[result.judged["value_at_risk"] > 0].head(rows).iloc[::-1]
     if not len(shown):
-        return _nothing("Where the money at risk lies")
+        return blank("Where the money at risk lies")
     drawn = axes("Where the money at risk lies", "expected loss over the horizon", height=_height(len(shown)))
     colours = [WARM if action == "call" else GREY for action in shown["action"]]
     bars = drawn.barh(range(len(shown)), shown["value_at_risk"], color=colours)
@@ -35,7 +35,7 @@ def draw_calibration(result: Churn) -> Axes:
     """What was said against what happened, in groups of equal size."""
     curve = result.curve
     if not len(curve):
-        return _nothing("Did it happen as often as was said?")
+        return blank("Did it happen as often as was said?")
     drawn = axes("Did it happen as often as was said?", "risk said", "share that fell silent")
     top = min(max([0.1, *curve["high"], *curve["predicted"]]) * 1.05, 1.0)
     drawn.plot([0, top], [0, top], color=GREY, linewidth=1)
@@ -53,7 +53,7 @@ def draw_methods(result: Churn) -> Axes:
     """How much better each method was than the plain rule."""
     rows = result.candidates
     if not len(rows):
-        return _nothing("Which methods beat the plain rule?")
+        return blank("Which methods beat the plain rule?")
     rows = rows[rows["gain"].notna()].sort_values("gain")
     drawn = axes(
         "Which methods beat the plain rule?",
@@ -77,7 +77,7 @@ def draw_season(result: Churn) -> Axes:
     """Purchase days counted and expected, month by month."""
     rows = result.purchases_by_month
     if not len(rows):
-        return _nothing("Orders, and what the season lets expect")
+        return blank("Orders, and what the season lets expect")
     drawn = axes("Orders, and what the season lets expect", "month", "order days of all accounts")
     drawn.plot(rows["month"], rows["purchases"], "o-", color=GREY, markersize=3, label="counted")
     drawn.plot(rows["month"], rows["expected"], color=ACCENT, label="expected")
@@ -94,7 +94,7 @@ def draw_drivers(result: Churn) -> Axes:
     """Odds ratios of leaving in a month, on a log scale."""
     odds = result.drivers.odds
     if not len(odds):
-        return _nothing("What goes before leaving")
+        return blank("What goes before leaving")
     odds = odds.sort_values("odds_ratio")
     drawn = axes("What goes before leaving", "odds of leaving, times as high", height=_height(len(odds)))
     for place, (_, row) in enumerate(odds.iterrows()):
@@ -122,7 +122,7 @@ def draw_drivers(result: Churn) -> Axes:
 def draw_renewals(result: Churn) -> Axes:
     """How long relationships under contract last."""
     if result.renewals is None or not len(result.renewals.survival):
-        return _nothing("How long relationships under contract last")
+        return blank("How long relationships under contract last")
     drawn = axes("How long relationships under contract last", "years since the first contract", "share still there")
     curve = result.renewals.survival
     years = np.r_[0, curve["days"] / 365.25]
@@ -139,7 +139,7 @@ def draw_renewals(result: Churn) -> Axes:
 def draw_moves(result: Churn) -> Axes:
     """Today's accounts by class over the years ahead, if the moves of the last year go on."""
     if result.equity is None:
-        return _nothing("Today's accounts, if the moves of the last year go on")
+        return blank("Today's accounts, if the moves of the last year go on")
     drawn = axes("Today's accounts, if the moves of the last year go on", "years ahead", "accounts")
     for colour, name in zip(PALETTE, result.equity.projected.columns, strict=False):
         drawn.plot(result.equity.projected.index, result.equity.projected[name], "o-", color=colour, label=name)
@@ -147,15 +147,6 @@ def draw_moves(result: Churn) -> Axes:
     drawn.set_ylim(bottom=0)
     drawn.xaxis.set_major_locator(FixedLocator(range(len(result.equity.projected))))
     footnote(drawn, f"n = {int(result.equity.now.sum()):,} accounts; no new accounts are counted in")
-    return drawn
-
-
-def _nothing(title: str) -> Axes:
-    """A figure that says in its own place that there is nothing to draw."""
-    drawn = axes(title, height=1.0)
-    drawn.text(0, 0.5, say("churn.figure_empty"), color=SOFT, va="center", transform=drawn.transAxes)
-    drawn.set_axis_off()
-    drawn.set_title(title)
     return drawn
 
 

@@ -7,6 +7,8 @@ import seaborn as sns
 from matplotlib import font_manager, pyplot
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
+from kamlib.reports.sentences import say
+
 INK, SOFT, ACCENT, WARM, GREY = "#1d2733", "#5b6875", "#0b6e75", "#c2571a", "#9aa5b1"
 PALETTE = [ACCENT, WARM, "#5b4b9a", "#8a9a1f", "#b23a6b", GREY]
 CHINESE_FONTS = (
@@ -22,6 +24,7 @@ CHINESE_FONTS = (
 # Narrow, so that lettering can still be read where a phone shrinks the figure to its screen.
 WIDTH, HEIGHT = 5.8, 3.4
 TITLE_GAP_INCHES = 0.09
+BLANK = "nothing-to-draw"
 
 
 def use_style() -> None:
@@ -57,6 +60,15 @@ def axes(title: str, x: str = "", y: str = "", height: float = HEIGHT):
     # From the left edge of the figure, so that long labels of rows do not push a title off the right one.
     above = ScaledTranslation(0, TITLE_GAP_INCHES, figure.dpi_scale_trans)
     drawn.set_title(title, x=0.01, transform=blended_transform_factory(figure.transFigure, drawn.transAxes) + above)
+    return drawn
+
+
+def blank(title: str):
+    """Axes that say there is nothing to draw, and take little room; their figure is marked as :data:`BLANK`."""
+    drawn = axes(title, height=0.75)
+    drawn.set_axis_off()
+    drawn.text(0, 0.4, say("page.figure_empty"), color=SOFT, transform=drawn.transAxes)
+    drawn.figure.set_gid(BLANK)
     return drawn
 
 

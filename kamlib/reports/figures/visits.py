@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from kamlib.reports.figures.style import ACCENT, GREY, SOFT, WARM, axes, footnote
+from kamlib.reports.figures.style import ACCENT, GREY, SOFT, WARM, axes, blank, footnote
 from kamlib.reports.findings.visits import (
     channel_table,
     class_label,
@@ -132,15 +132,6 @@ def draw_programme(result: Visits) -> Axes:
     found = result.programme
     text = f"n = {found.n_compared:,} accounts, {found.n_began:,} of them began; {result.level:.0%} intervals; "
     footnote(drawn, text + "grey: before, each quarter against the one before it")
-    return drawn
-
-
-def blank(title: str) -> Axes:
-    """A title that says there is nothing to draw, and takes little room."""
-    drawn = axes(title, height=0.75)
-    drawn.set(xticks=[], yticks=[])
-    drawn.spines[:].set_visible(False)
-    drawn.text(0, 0.4, "Nothing to draw: n = 0.", color=SOFT, transform=drawn.transAxes)
     return drawn
 
 
