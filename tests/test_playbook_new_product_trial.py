@@ -37,9 +37,10 @@ def test_the_draw_is_the_same_for_the_same_product(result):
     assert plan.measure(books.sample()).candidates.equals(result.candidates)
 
 
-def test_nobody_who_buys_it_or_has_a_severe_complaint_is_asked(result):
+def test_nobody_is_asked_who_buys_it_tried_it_or_has_a_severe_complaint(result):
     asked = set(result.candidates["account_id"])
-    assert asked.isdisjoint(result.refused["account_id"]) and len(result.refused)
+    assert asked.isdisjoint(result.refused["account_id"]) and set(result.refused["why"]) == {"bought", "tried"}
+    assert asked.isdisjoint(result.waiting["account_id"])
 
 
 def test_the_rule_for_stopping_is_met_by_chance_in_at_most_one_of_ten():

@@ -33,7 +33,8 @@ class TrialPlan:
         month, buyers, share. reach : the last of them as :class:`kamlib.studies.shares.Share`.
     candidates : key accounts that could be asked: account_id, manager_id, name, category_revenue, taken_early,
         arm (``trial`` first, ``later``), pair.
-    refused : key accounts not asked, and why: account_id, name, why (``bought``, ``complaint``).
+    refused : key accounts not asked, and why: account_id, name, why (``bought``,
+        ``tried``, ``complaint``).
     base : share of key accounts that were not asked and took a new product within *trial_days* of its launch.
     smallest : the smallest share in the trial that would be told from the base; missing where it cannot be.
     needed, chance : how many of the trial must buy for it to go on, and the chance of that many without any effect.
@@ -88,10 +89,10 @@ def measure(book: Book, product_id: str = "", accounts: int = 20, trial_days: in
         return _nothing(as_of, products, trial_days)
     firsts = launches.first_purchases(book)
     own = firsts[firsts["product_id"] == product["product_id"]].set_index("account_id")["day"]
-    able, refused = _able(book, keys, own)
+    held = launches.trials(book, products, trial_days)
+    able, refused = _able(book, keys, own, _came(held, product))
     ranked = _ranked(able, _spent(book, product), _early(firsts, products, trial_days))
     candidates = _drawn(ranked.head(2 * (accounts // 2)), product["product_id"])
-    held = launches.trials(book, products, trial_days)
     base = _base(keys, firsts, products, held, trial_days, as_of)
     arm = int((candidates["arm"] == "trial").sum())
     rate = base.value if base.hits else base.high  # where nobody took one, the most that is likely
@@ -144,16 +145,25 @@ def _nothing(as_of: pd.Timestamp, products: pd.DataFrame | None, trial_days: int
     )  # fmt: skip
 
 
-def _able(book: Book, keys: pd.DataFrame, own: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Key accounts that can be asked, and those that cannot: they buy it already, or a severe complaint is open."""
+def _came(held: pd.DataFrame | None, product: pd.Series) -> pd.DataFrame:
+    """Who came to a trial of the product and had not bought it before."""
+    if held is None:
+        return pd.DataFrame(columns=["account_id", "event_date", "bought_on"])
+    came = held["has_attended"].astype("object") == True  # noqa: E712
+    return held[came & (held["product_id"] == product["product_id"])].drop_duplicates("account_id")
+
+
+def _able(book: Book, keys: pd.DataFrame, own: pd.Series, tried: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Key accounts that can be asked; and those that cannot, since they buy it, tried it, or wait for an answer."""
     troubled: set[str] = set()
     if book.has("cases", "severity"):
         cases = book.frame("cases")
         troubled = set(cases.loc[cases["closed_on"].isna() & (cases["severity"] >= SEVERE), "account_id"])
     has_bought, is_troubled = keys["account_id"].isin(own.index), keys["account_id"].isin(troubled)
-    why = np.where(has_bought, "bought", "complaint")
-    refused = keys.assign(why=why)[has_bought | is_troubled][["account_id", "name", "why"]]
-    return keys[~(has_bought | is_troubled)], refused.reset_index(drop=True)
+    has_tried = keys["account_id"].isin(tried["account_id"])
+    why = np.select([has_bought, has_tried, is_troubled], ["bought", "tried", "complaint"], "")
+    refused = keys.assign(why=why)[why != ""][["account_id", "name", "why"]]
+    return keys[why == ""], refused.reset_index(drop=True)
 
 
 def _spent(book: Book, product: pd.Series) -> pd.Series:
@@ -232,12 +242,9 @@ def _outcomes(held: pd.DataFrame | None) -> tuple[shares.Share | None, shares.Sh
 
 
 def _waiting(held: pd.DataFrame | None, product: pd.Series, keys: pd.DataFrame) -> pd.DataFrame:
-    people = keys[["account_id", "manager_id", "name"]]
-    if held is None:
-        return people.head(0).assign(event_date=pd.NaT)
-    came = held["has_attended"].astype("object") == True  # noqa: E712
-    mine = held[came & (held["product_id"] == product["product_id"]) & held["bought_on"].isna()]
-    return people.merge(mine[["account_id", "event_date"]].drop_duplicates("account_id"), on="account_id")
+    tried = _came(held, product)
+    undecided = tried[tried["bought_on"].isna()][["account_id", "event_date"]]
+    return keys[["account_id", "manager_id", "name"]].merge(undecided, on="account_id")
 
 
 def _uptake(book: Book, product: pd.Series, own: pd.Series, as_of: pd.Timestamp) -> tuple[pd.DataFrame, shares.Share]:
