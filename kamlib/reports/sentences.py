@@ -42,7 +42,7 @@ def _day(value: date) -> str:
 
 
 def money(value: float) -> str:
-    """An amount short enough to read: 1,234, 56.7 thousand, 8.9 million.
+    """An amount short enough to read: 1,234; 516,000, to the hundred from a hundred thousand on; 8.9 million.
 
     Examples
     --------
@@ -50,9 +50,11 @@ def money(value: float) -> str:
     '8.9 million'
     """
     sign, size = ("−" if value < 0 else ""), abs(value)
-    for bound, name in ((1e9, "billion"), (1e6, "million"), (1e5, "thousand")):
+    for bound, name in ((1e9, "billion"), (1e6, "million")):
         if size >= bound:
-            return f"{sign}{size / (1e3 if bound == 1e5 else bound):,.1f} {name}"
+            return f"{sign}{size / bound:,.1f} {name}"
+    if size >= 1e5:
+        return f"{sign}{round(size, -2):,.0f}"
     return f"{sign}{size:,.0f}" if size >= 100 or size == int(size) else f"{sign}{size:,.2f}"
 
 
