@@ -15,7 +15,7 @@ from kamlib.studies.plans.promotion_design import PromotionPlan
 
 STEP_COLUMNS = ["month_said", "effect_share", "effect_low", "effect_high"]
 KIND_COLUMNS = ["kind_said", "promotions", "promotion_cost", "promoted_revenue", "cost_share"]
-REBATE_COLUMNS = ["name_or_id", "starts_on", "ends_on", "threshold_amount", "bought_amount", "reach", "last_share"]
+REBATE_COLUMNS = ["name", "starts_on", "ends_on", "threshold_amount", "bought_amount", "reach", "last_share"]
 CALENDAR_COLUMNS = ["name", "manager_id", "kind_said", "category", "ran_on", "again_on"]
 TEMPLATE_COLUMNS = ["topic", "on_file", "to_agree"]
 CATEGORY_COLUMNS = ["category", "revenue", "revenue_previous", "promoted_on"]
@@ -112,7 +112,8 @@ def rebate_table(result: PromotionPlan) -> pd.DataFrame:
     if result.rebates is None:
         return pd.DataFrame(columns=REBATE_COLUMNS)
     rows = result.rebates.rows.sort_values(["ends_on", "reach"], ascending=False, ignore_index=True)
-    renamed = {"account_id": "name_or_id", "threshold": "threshold_amount", "bought": "bought_amount"}
+    rows["name"] = rows["account_id"].map(result.account_names)
+    renamed = {"threshold": "threshold_amount", "bought": "bought_amount"}
     return rows.rename(columns=renamed)
 
 

@@ -23,6 +23,7 @@ class PromotionPlan:
     ----------
     as_of : day the book is read as of.
     account : the account the template is filled for (a row of :func:`kamlib.studies.portfolio.portfolio`).
+    account_names : names by account_id.
     uplift, rebates : see :mod:`kamlib.studies.promotion_effects`.
     kinds : promotions of twelve months by kind: kind, n, cost (sum), revenue (of order lines that name one; missing
         where lines name none), cost_share (cost over the revenue of the accounts that got them).
@@ -38,7 +39,8 @@ class PromotionPlan:
     """
 
     as_of: pd.Timestamp
-    account: pd.Series | None
+    account: pd.Series
+    account_names: pd.Series
     uplift: Uplift | None
     rebates: Rebates | None
     kinds: pd.DataFrame
@@ -83,6 +85,7 @@ def measure(book: Book, account_id: str = "", horizon_days: int = 90, accounts_a
     return PromotionPlan(
         as_of,
         account,
+        accounts.set_index("account_id")["name"],
         uplift(book),
         rebates(book),
         _kinds(book, runs, accounts, as_of),
