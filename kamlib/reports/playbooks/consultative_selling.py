@@ -168,7 +168,7 @@ def topic_table(result: SellingPlan) -> pd.DataFrame:
     account = result.account
     contacts = 0 if result.people is None else int(result.people["n"].sum())
     values = {
-        "role": {"manager": account["manager_id"] if pd.notna(account["manager_id"]) else "–"},
+        "role": {"manager": result.names.get(account["manager_id"], account["manager_id"]) or "–"},
         "basics": {"abc": account["abc"]},
         "needs": {"n": int((result.categories["revenue"] > 0).sum()) if len(result.categories) else 0},
         "strategy": {"n": len(result.missing)},
