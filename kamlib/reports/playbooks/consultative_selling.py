@@ -144,6 +144,11 @@ def brief_table(result: SellingPlan) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=BRIEF_COLUMNS)
 
 
+def _manager(result: SellingPlan) -> str:
+    known = result.account["manager_id"]
+    return str(result.names.get(known, known)) if isinstance(known, str) else "–"
+
+
 def _roles(people: pd.DataFrame) -> str:
     return ", ".join(str(role).replace("_", " ") for role in people.iloc[:, 0])
 
@@ -168,7 +173,7 @@ def topic_table(result: SellingPlan) -> pd.DataFrame:
     account = result.account
     contacts = 0 if result.people is None else int(result.people["n"].sum())
     values = {
-        "role": {"manager": result.names.get(account["manager_id"], account["manager_id"]) or "–"},
+        "role": {"manager": _manager(result)},
         "basics": {"abc": account["abc"]},
         "needs": {"n": int((result.categories["revenue"] > 0).sum()) if len(result.categories) else 0},
         "strategy": {"n": len(result.missing)},
