@@ -184,9 +184,10 @@ def _sum(values: pd.Series) -> float:
 
 
 def _actions(bad: pd.DataFrame, as_of: pd.Timestamp) -> list[pd.DataFrame]:
-    topic = "account_profit"
+    topic, day = "account_profit", as_of + pd.offsets.BDay(20)
+    # A contact in the log would not show that terms were spoken of, so the owner reports it.
     return [
-        actions.propose("contact", f"{topic}.terms", bad, as_of + pd.offsets.BDay(20), "K026", count=-bad["left"]),
+        actions.propose("step", f"{topic}.terms", bad, day, "K026", detail="terms", count=-bad["left"]),
         actions.step(f"{topic}.costs", as_of, 30, "K030", "director"),
         actions.step(f"{topic}.exceptions", as_of, 45, "K027", "director"),
     ]
