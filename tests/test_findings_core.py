@@ -86,6 +86,12 @@ def test_every_sentence_asked_for_in_the_code_is_in_the_catalogue():
                     assert first.value in known, f"{path.name} says {first.value!r}"
 
 
+@pytest.mark.parametrize("path", sorted(sentences.LANGUAGES.rglob("*.yml")), ids=lambda path: path.stem)
+def test_no_key_stands_twice_in_a_file_of_sentences(path):
+    keys = re.findall(r"^\"?([\w.]+)\"?:", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert sorted(keys) == sorted(set(keys))
+
+
 @pytest.mark.parametrize("key", sentences.keys())
 def test_every_sentence_is_whole(key):
     text = sentences._catalogue("en")[key]
