@@ -7,11 +7,11 @@ from click.testing import CliRunner
 from kamlib.cli import main
 from kamlib.reports.practices import coverage, practices
 from kamlib.reports.practices.coverage import declared, lines, notebooks, tags
+from kamlib.reports.practices.naming import naming_tests
 from kamlib.reports.practices.pages import COMMAND, contents, glossary, spans
 from kamlib.reports.spec import root
 
-# Modules of the course declare what their exercises are about, which are no cells of their own.
-NOTEBOOKS = {name: read for name, read in notebooks().items() if not name.startswith("training/")}
+NOTEBOOKS = notebooks()
 FLAGGED = ["K036", "K049", "K058", "K078", "K098"]
 
 
@@ -72,6 +72,34 @@ def test_the_command_prints_every_practice():
     printed = CliRunner().invoke(main, ["practices"])
     assert printed.exit_code == 0
     assert all(f"{key} " in printed.output for key in practices())
+
+
+@pytest.mark.parametrize("text", ["contact_rhythm(result)", "[findings.contact_rhythm]"])
+def test_a_test_names_a_function_where_it_calls_it_or_writes_it_dotted(text):
+    assert naming_tests("findings.contact_rhythm(result)", "studies/toy", {"test_x.py": text}) == ("test_x.py",)
+
+
+@pytest.mark.parametrize("text", ["the contact_rhythm of", "def contact_rhythm(result):", 'frame["contact_rhythm"]'])
+def test_a_word_that_merely_occurs_names_nothing(text):
+    assert naming_tests("findings.contact_rhythm(result)", "studies/toy", {"test_x.py": text}) == ()
+
+
+def test_the_words_of_a_playbook_are_named_only_by_a_test_that_imports_it():
+    texts = {
+        "test_a.py": "from kamlib.reports.playbooks import toy as words\nwords.needs(result)",
+        "test_b.py": "from kamlib.reports.playbooks import other as words\nwords.needs(result)",
+    }
+    assert naming_tests("words.needs(result)", "playbooks/toy", texts) == ("test_a.py",)
+
+
+def test_an_exercise_is_named_by_its_quoted_name_or_by_a_test_of_all_exercises():
+    texts = {"test_a.py": '"role.news"', "test_b.py": "exercises.names()", "test_c.py": "ask for the news of the role"}
+    assert naming_tests('course.ask("role.news")', "training/01_role", texts) == ("test_a.py", "test_b.py")
+
+
+def test_a_cell_that_calls_nothing_is_tested_by_what_goes_over_its_folder():
+    texts = {"test_a.py": '(ROOT / "notebooks" / "training").glob("0*.ipynb")', "test_b.py": "the training of the role"}
+    assert naming_tests("", "training/01_role", texts) == ("test_a.py",)
 
 
 def test_neighbouring_practices_are_drawn_together():

@@ -12,11 +12,11 @@ import nbformat
 from nbformat import NotebookNode
 
 from kamlib.reports.practices.catalogue import Practice, practices
+from kamlib.reports.practices.naming import naming_tests, sources
 from kamlib.reports.spec import root
 
 SERVED, FLAGGED, NOT_YET = "served", "flagged", "not yet"
 _TAG = re.compile(r"^K\d{3}$")
-_CALL = re.compile(r"\b(?:findings|figures|words|plan|follow_up|dossier|segmentation|course)\.([a-z]\w+)")
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Treatment:
     page
         Where it is read in a period's folder, with the anchor of the chapter.
     tests
-        Test files that name a function the cell calls, or the notebook.
+        Test files that name what the cell calls, or the notebook; see :func:`naming_tests`.
     """
 
     notebook: str
@@ -92,9 +92,9 @@ def coverage(folder: Path | None = None, tests: Path | None = None) -> list[Cove
     ['served']
     """
     found: dict[str, list[Treatment]] = {}
-    sources = _sources(tests or root() / "tests")
+    texts = sources(tests or root() / "tests")
     for name, notebook in notebooks(folder).items():
-        for practice, treatment in _treatments(name, notebook, sources):
+        for practice, treatment in _treatments(name, notebook, texts):
             found.setdefault(practice, []).append(treatment)
     return [Coverage(practice, tuple(found.get(key, ()))) for key, practice in practices().items()]
 
@@ -127,7 +127,7 @@ def lines(found: list[Coverage]) -> list[str]:
     return [*told, ", ".join(f"{n} {status}" for status, n in counts.items())]
 
 
-def _treatments(name: str, notebook: NotebookNode, sources: Mapping[str, str]):
+def _treatments(name: str, notebook: NotebookNode, texts: Mapping[str, str]):
     heading = ""
     page = f"{name.split('/')[-1]}/report.html"
     for number, cell in enumerate(notebook.cells):
@@ -136,18 +136,5 @@ def _treatments(name: str, notebook: NotebookNode, sources: Mapping[str, str]):
             heading = heads[-1] if heads else heading
         for practice in tags(cell):
             anchor = f"#{heading.replace(' ', '-')}" if heading else ""
-            tested = _tests(source_of(cell), name.split("/")[-1], sources)
+            tested = naming_tests(source_of(cell), name, texts)
             yield practice, Treatment(name, number, heading, page + anchor, tested)
-
-
-def _sources(folder: Path) -> dict[str, str]:
-    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("test_*.py"))}
-
-
-def _tests(source: str, stem: str, sources: Mapping[str, str]) -> tuple[str, ...]:
-    """The tests that name a function of the cell; where none does, those that name its notebook."""
-    called = [name for name in _CALL.findall(source) if name not in {"measure", "py"}]
-    wanted = re.compile(rf"\b(?:{'|'.join(map(re.escape, called))})\b") if called else None
-    naming = [name for name, text in sources.items() if wanted and wanted.search(text)]
-    by_notebook = re.compile(rf"\b{re.escape(stem)}\b")
-    return tuple(naming or [name for name, text in sources.items() if by_notebook.search(text)])
