@@ -1,6 +1,7 @@
 """What readers may not see is nowhere in what is published."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,7 @@ from kamlib.errors import RequestError
 from kamlib.reports.render import Request, render
 
 from books import small_frames, write_folder
-from toy_notebooks import write_notebook
+from toy_notebooks import GOOD, write_notebook
 
 EVERYTHING = [
     "publish.begin()\nbook = open_book(place, as_of=as_of, scope=scope)",
@@ -81,6 +82,20 @@ def test_no_name_is_left_in_a_redacted_run(redacted, word):
 def test_a_redacted_page_is_marked_and_identifiers_stay(redacted, frames):
     assert "replaced by pseudonyms" in redacted
     assert frames["accounts"].account_id[0] in redacted
+
+
+def test_a_redacted_run_shares_no_folder_with_a_plain_one_or_another_key(home, frames, monkeypatch):
+    path = write_notebook(home / "accounts.ipynb", GOOD)
+    asked = Request((str(path),), str(home / "book"), "2026-Q3", out=home / "shared")
+    folders = [render(asked).folder.parent]
+    for key in ("a key", "another key"):
+        monkeypatch.setenv("KAM_REDACT_KEY", key)
+        folders.append(render(replace(asked, redact=True)).folder.parent)
+    assert len(set(folders)) == 3
+    for path in folders[1:]:
+        assert re.fullmatch(rf"{folders[0].name}-redacted-[0-9a-f]{{6}}", path.name)
+        pages = [path / "index.html", path / "2026-Q3" / "index.html"]
+        assert not [page for page in pages if "Secret-" in page.read_text()]
 
 
 def test_a_pseudonym_is_the_same_for_the_same_key_and_another_for_another():

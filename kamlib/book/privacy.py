@@ -47,6 +47,11 @@ class Privacy:
             raise RequestError(f"names cannot be replaced without a key; set the environment variable {KEY}")
         return cls(given.get("KAM_PERSONAL") == "hidden" or hides_names, hides_names, key.encode())
 
+    @property
+    def redaction(self) -> str:
+        """Which pseudonyms names are replaced by, told from those of other keys; nothing where names are shown."""
+        return hmac.new(self.key, b"redaction", hashlib.sha256).hexdigest()[:6] if self.hides_names else ""
+
     def applied(self, table: ibis.Table, spec: Table) -> ibis.Table:
         """The table with what is hidden missing, and names replaced."""
         if self.hides_personal:

@@ -43,6 +43,17 @@ def safe_name(text: str) -> str:
     return f"{cleaned}-{digest}" if cleaned else digest
 
 
+def book_folder(name: str, redaction: str = "") -> str:
+    """The folder of a book's reports; those whose names are replaced lie apart, so that no index mixes the two.
+
+    Examples
+    --------
+    >>> book_folder("sample"), book_folder("sample", "7f3a91")
+    ('sample', 'sample-redacted-7f3a91')
+    """
+    return f"{safe_name(name)}-redacted-{redaction}" if redaction else safe_name(name)
+
+
 def digest_file(path: Path) -> str:
     """The SHA-256 of a file."""
     with path.open("rb") as stream:

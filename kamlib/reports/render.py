@@ -158,12 +158,13 @@ def render(request: Request, tell: Callable[[str], None] = lambda line: None) ->
     started = time.monotonic()
     period = Period.parse(request.period)
     _refuse_formats(request.formats)
-    Privacy.from_environment({**os.environ, **request.privacy})
+    privacy = Privacy.from_environment({**os.environ, **request.privacy})
     reports = read_reports(list(request.reports), request.parameters, request.each)
     as_of = _as_of(request, period)
     with open_book(request.place, as_of=as_of, scope=request.scope) as book:
         _refuse_empty_period(book, period)
-        where = (request.out or root() / "reports" / "rendered") / folder.safe_name(book.name) / period.label
+        own = folder.book_folder(book.name, privacy.redaction if request.redact else "")
+        where = (request.out or root() / "reports" / "rendered") / own / period.label
         with folder.held(where):
             folder.tidy(where)
             jobs = _jobs(request, reports, book, period, where)
