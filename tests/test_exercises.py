@@ -1,7 +1,11 @@
 """Exercises are drawn for each learner, computed from the sample company, and whole in their words."""
 
 import json
+import os
 import string
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -164,3 +168,26 @@ def test_a_company_too_small_for_an_exercise_says_so(tmp_path):
     write_sample(tmp_path / "small", accounts=3, months=30)
     with pytest.raises(RequestError, match="make (a company|one) of the usual size with 'kam sample'"):
         exercises.ask("role.first_call", open_company(tmp_path / "small"), 1)
+
+
+RUN_MODULES = """
+import json, sys
+from pathlib import Path
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+for path in sorted(Path(sys.argv[1]).glob("0*.ipynb")):
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        if cell["cell_type"] == "code":
+            shell.run_cell("".join(cell["source"])).raise_error()
+            if "parameters" in cell["metadata"].get("tags", ()):
+                shell.user_ns |= {"place": sys.argv[2], "learner": "Lin 林"}
+"""
+
+
+@pytest.mark.slow
+def test_no_cell_of_the_modules_writes_to_stderr(company, tmp_path):
+    course = Path(__file__).resolve().parents[1] / "notebooks" / "training"
+    command = [sys.executable, "-c", RUN_MODULES, str(course), str(company.book.place.path)]
+    environment = os.environ | {"KAM_PROGRESS": str(tmp_path), "IPYTHONDIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
