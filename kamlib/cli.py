@@ -185,7 +185,17 @@ def practices() -> None:
 @main.command()
 @click.argument("place", default="data/progress", type=click.Path(path_type=Path))
 def progress(place: Path) -> None:
-    """Show how far the learners of the course are; PLACE is a progress file or a folder of them."""
+    """Show how far the learners of the course are; PLACE is a progress file or a folder of them.
+
+    \b
+    solved     exercises answered rightly, of those there are
+    first try  share of the solved ones that were right at the first answer
+    hints      how many were seen, each counted once
+    shown      exercises whose answer the learner asked to be shown
+    last day   of the last answer; a dash where nothing was answered yet
+
+    Below the modules stand their total and, where a game is kept, the quarters played of the territory.
+    """
     from kamlib.training import wording
     from kamlib.training.exercises import by_topic
     from kamlib.training.progress import lines, overview
@@ -195,6 +205,7 @@ def progress(place: Path) -> None:
         click.echo(line)
     for damage in damages:
         click.echo(wording.damaged(damage), err=True)
+    click.echo(f"\n{wording.say('progress_legend')}")
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

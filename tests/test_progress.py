@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from kamlib.cli import main
 from kamlib.errors import RequestError
-from kamlib.training import exercises, progress
-from kamlib.training.progress import Progress, at_first_try, last_learner, overview, solved
+from kamlib.training import exercises, progress, wording
+from kamlib.training.progress import Progress, at_first_try, last_learner, lines, overview, solved
+from kamlib.training.territory import take_over
 
 MODULES = {"role": ["role.a", "role.b"], "basics": ["basics.a"]}
 
@@ -146,29 +147,60 @@ def test_the_next_page_greets_who_was_here_last(tmp_path):
     assert last_learner(tmp_path) == "陳"
 
 
-def test_the_supervisor_sees_a_line_for_each_learner_and_module_begun(tmp_path):
+def test_the_supervisor_sees_a_line_for_each_learner_and_module_begun_or_not(tmp_path):
     for name, exercise in [("Lin", "role.a"), ("Wu", "role.b"), ("Wu", "basics.a")]:
         Progress(tmp_path, name).record(exercise, True, hints=1, on=date(2026, 9, 30))
     frame, damages = overview(tmp_path, MODULES)
-    assert frame[["learner", "module", "done", "of"]].to_numpy().tolist() == [
-        ["Lin", "role", 1, 2],
-        ["Wu", "role", 1, 2],
-        ["Wu", "basics", 1, 1],
+    assert frame[["learner", "module", "done", "of", "last_day"]].to_numpy().tolist() == [
+        ["Lin", "role", 1, 2, "2026-09-30"],
+        ["Lin", "basics", 0, 1, ""],
+        ["Wu", "role", 1, 2, "2026-09-30"],
+        ["Wu", "basics", 1, 1, "2026-09-30"],
     ]
-    assert set(frame["first_try_share"]) == {1.0}
+    assert set(frame["first_try_share"].dropna()) == {1.0}
     assert damages == []
 
 
-def test_the_command_prints_the_table(tmp_path):
+def test_a_hint_seen_at_two_answers_counts_once(tmp_path):
+    own = Progress(tmp_path, "Lin")
+    for hints in (1, 2, 2):
+        own.record("role.a", False, hints=hints)
+    own.record("role.b", True, hints=1)
+    assert overview(tmp_path, MODULES)[0]["hints"].to_list() == [3, 0]
+
+
+def test_the_command_prints_modules_by_number_and_name_with_their_total(tmp_path):
     own = Progress(tmp_path, "Lin")
     own.record("role.gift", False, hints=1, on=date(2026, 9, 29))
     own.record("role.gift", True, hints=2, on=date(2026, 9, 30))
     said = CliRunner().invoke(main, ["progress", str(own.file)])
     assert said.exit_code == 0, said.output
-    head, line = said.output.splitlines()[:2]
-    assert head.split()[:3] == ["learner", "module", "done"]
-    of = len(exercises.names("role"))
-    assert line.split() == ["Lin", "role", "1", "of", str(of), "0%", "3", "0", "2026-09-30"]
+    head, first, second, *rest = said.output.splitlines()
+    assert head.split()[:3] == ["learner", "module", "solved"]
+    of, every = len(exercises.names("role")), len(exercises.names())
+    told = f"Lin 1 The role of the account manager 1 of {of} 0% 2 0 2026-09-30"
+    assert " ".join(first.split()) == told
+    assert " ".join(second.split()) == f"Lin 2 What makes a key account 0 of {len(exercises.names('basics'))} – – – –"
+    assert f"Lin all modules 1 of {every} 0% 2 0 2026-09-30" in " ".join(rest[7].split())
+    assert "Hints: how many were seen, each counted once." in said.output
+
+
+def test_every_module_has_its_title():
+    assert tuple(wording.texts("page")["modules"]) == exercises.TOPICS
+
+
+def test_the_quarters_of_a_kept_game_are_told(tmp_path):
+    own = Progress(tmp_path, "Lin")
+    own.record("role.a", True)
+    take_over(1).play({}).play({}).save(tmp_path / own.file.name.replace(".progress.jsonl", ".territory.json"))
+    assert " ".join(lines(overview(tmp_path, MODULES)[0])[-1].split()) == "Lin the territory 2 of 8 quarters"
+
+
+def test_a_damaged_game_is_not_counted(tmp_path):
+    own = Progress(tmp_path, "Lin")
+    own.record("role.a", True)
+    (tmp_path / own.file.name.replace(".progress.jsonl", ".territory.json")).write_text("{")
+    assert overview(tmp_path, MODULES)[0]["quarters"].isna().all()
 
 
 def test_the_command_says_what_was_damaged(tmp_path):

@@ -55,6 +55,14 @@ def test_a_table_is_written_whole_as_parquet_and_csv(shown, output):
     assert (output / "tables" / "accounts.csv").read_text("utf-8-sig").splitlines()[1] == "0007,1.5"
 
 
+def test_a_table_seen_by_hand_shows_the_rows_it_promises_and_promises_no_file(shown, monkeypatch):
+    monkeypatch.delenv("KAM_OUTPUT", raising=False)
+    publish.table("t", pd.DataFrame({"revenue": range(9)}), rows=5)
+    page = _soup(shown[0])
+    assert len(page.find_all("td")) == 5
+    assert page.find(class_="kam-count").text == "5 of 9 rows shown."
+
+
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx"])
 def test_no_spreadsheet_runs_a_cell_of_the_csv(text):
     assert publish.harmless(pd.DataFrame({"name": [text]})).name[0] == f"'{text}"

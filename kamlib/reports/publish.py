@@ -132,7 +132,8 @@ def table(name: str, frame: pd.DataFrame, columns: list[str] | None = None, rows
         Those to show, in order; all where not given. Labels, units and number formats come from
         ``language/<code>/columns.yml``.
     rows
-        How many rows are shown before the reader asks for the rest.
+        How many rows are shown before the reader asks for the rest. By hand, where nothing is written and nobody
+        can ask, the others are left out.
     """
     if not re.fullmatch(r"[a-z0-9_\-]+", name):
         raise RequestError(f"{name!r} cannot name a table; use small letters, digits, - and _")
@@ -141,10 +142,10 @@ def table(name: str, frame: pd.DataFrame, columns: list[str] | None = None, rows
     heads = [column_style(column, shown[column]) for column in shown.columns]
     body = [
         [_cell(value, head["kind"]) for value, head in zip(row, heads, strict=True)]
-        for row in shown.itertuples(index=False)
+        for row in (shown.head(rows) if output_folder() is None else shown).itertuples(index=False)
     ]
-    fragment = templates().get_template("table.html.j2")
-    markup = fragment.render(name=name, heads=heads, body=body, rows=rows, n=len(shown), empty=_nothing_in(name))
+    told = {"n": len(shown), "empty": _nothing_in(name), "is_written": output_folder() is not None}
+    markup = templates().get_template("table.html.j2").render(name=name, heads=heads, body=body, rows=rows, **told)
     display({"text/html": markup, "text/plain": shown.head(rows).to_string(), TABLE: {"name": name}}, raw=True)
 
 

@@ -20,7 +20,7 @@ from kamlib.errors import RequestError
 from kamlib.training import cards
 from kamlib.training.exercises import seed_of
 from kamlib.training.lesson import FOLDER
-from kamlib.training.progress import SUFFIX, Progress, last_learner
+from kamlib.training.progress import GAME, SUFFIX, Progress, last_learner
 from kamlib.training.territory import (
     HANDLINGS,
     Decision,
@@ -35,7 +35,6 @@ from kamlib.training.territory import (
 from kamlib.training.territory.pages import tell
 
 GUEST = "guest"
-KEPT = ".territory.json"
 SEEDS = 1_000_000
 COLUMNS = ("account", "past", "waiting", "visits", "also")
 FLAGS = ("executive", "promotion", "reserve")
@@ -65,7 +64,7 @@ def open_desk(place: str | os.PathLike = "../../data/sample", learner: str = "",
     name = learner or last_learner(folder) or GUEST
     kept = Progress(folder, name).file
     own = seed_of(name, "territory") % SEEDS if seed is None else seed
-    desk = Desk(kept.with_name(kept.name.removesuffix(SUFFIX) + KEPT), own, name)
+    desk = Desk(kept.with_name(kept.name.removesuffix(SUFFIX) + GAME), own, name)
     display(desk.widget)
     return desk
 

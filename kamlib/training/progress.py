@@ -1,8 +1,8 @@
 """A learner's progress: one small file of one line per answer, which a supervisor can read.
 
 The file only grows, a whole line at a time and under a lock, so that several pages may write at once. A line that was
-cut off or damaged is set aside in a file beside it and said; the good lines are kept. Nothing is stored about a
-learner but the name they gave.
+cut off or damaged is set aside in a file beside it and said; the good lines are kept. Stored are the name the learner
+gave, and of each answer its exercise, whether it was right, the hints seen before it, and the day.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from pathlib import Path
 import pandas as pd
 
 from kamlib.errors import RequestError
+from kamlib.training import wording
 
 SUFFIX = ".progress.jsonl"
+GAME = ".territory.json"
 _LAST = "last_learner.txt"
 
 
@@ -141,7 +143,7 @@ def read_file(file: Path) -> tuple[list[Attempt], Damage | None]:
 
 
 def overview(place: str | os.PathLike, modules: dict[str, list[str]]) -> tuple[pd.DataFrame, list[Damage]]:
-    """How far learners are, one row per learner and module begun.
+    """How far learners are, one row per learner and module, those not begun too.
 
     Parameters
     ----------
@@ -153,8 +155,10 @@ def overview(place: str | os.PathLike, modules: dict[str, list[str]]) -> tuple[p
     Returns
     -------
     tuple
-        A frame with columns learner, module, done, of, first_try_share, hints, shown, last_day; and what was
-        damaged. Shares are of the exercises that were done.
+        A frame with columns learner, module, done, of, first_try_share, hints, shown, last_day, quarters; and what
+        was damaged. Shares are of the exercises that were done; hints are the most seen at any one answer, summed
+        over exercises; last_day is empty where a module is not begun; quarters are those played of the territory,
+        missing where no game is kept.
 
     Raises
     ------
@@ -165,29 +169,54 @@ def overview(place: str | os.PathLike, modules: dict[str, list[str]]) -> tuple[p
     for file in _files(Path(place)):
         attempts, damage = read_file(file)
         damages += [damage] if damage else []
-        rows += _rows(attempts, modules)
-    columns = ["learner", "module", "done", "of", "first_try_share", "hints", "shown", "last_day"]
+        rows += [(*row, quarters_played(file)) for row in _rows(attempts, modules)]
+    columns = ["learner", "module", "done", "of", "first_try_share", "hints", "shown", "last_day", "quarters"]
     return pd.DataFrame(rows, columns=columns), damages
 
 
 def lines(frame: pd.DataFrame) -> list[str]:
-    """The overview as a table of text, its heading first."""
-    heads = ["learner", "module", "done", "first try", "hints", "shown", "last day"]
-    body = [
-        [
-            r.learner,
-            r.module,
-            f"{r.done} of {r.of}",
-            _percent(r.first_try_share),
-            str(r.hints),
-            str(r.shown),
-            r.last_day,
-        ]
-        for r in frame.itertuples()
+    """The overview as a table of text: its heading, each learner's modules, their total, and the territory."""
+    titles = {name: f"{n} {title}" for n, (name, title) in enumerate(wording.texts("page")["modules"].items(), start=1)}
+    body = []
+    for learner, own in frame.groupby("learner", sort=False):
+        body += [[learner, titles.get(r.module, r.module), *_cells(r)] for r in own.itertuples()]
+        body.append([learner, wording.say("progress_all"), *_cells(_total(own))])
+        if own["quarters"].notna().any():
+            played = wording.say("progress_quarters", n=int(own["quarters"].iloc[0]))
+            body.append([learner, wording.say("progress_territory"), played, "", "", "", ""])
+    heads = [
+        wording.say(f"progress_{head}") for head in ("learner", "module", "done", "first", "hints", "shown", "day")
     ]
     widths = [max(_width(row[i]) for row in [heads, *body]) for i in range(len(heads))]
     pad = lambda text, width: text + " " * (width - _width(text))  # noqa: E731
     return ["  ".join(map(pad, row, widths)).rstrip() for row in [heads, *body]]
+
+
+def _cells(row) -> list[str]:
+    """What a module's row tells, as text; only its first cell where the module is not begun."""
+    done = f"{row.done} of {row.of}"
+    if not row.last_day:
+        return [done, "–", "–", "–", "–"]
+    return [done, _percent(row.first_try_share), str(row.hints), str(row.shown), row.last_day]
+
+
+def _total(own: pd.DataFrame) -> pd.Series:
+    """The modules of one learner in one row."""
+    sums = own[["done", "of", "hints", "shown"]].sum()
+    first = (own["first_try_share"].fillna(0) * own["done"]).sum()
+    share = first / sums["done"] if sums["done"] else float("nan")
+    return pd.Series({**sums, "first_try_share": share, "last_day": own["last_day"].max()})
+
+
+def quarters_played(file: Path) -> int | None:
+    """Quarters of the territory that the learner of this progress file has played; None where no game is kept."""
+    game = file.with_name(file.name.removesuffix(SUFFIX) + GAME)
+    if not game.is_file():
+        return None
+    try:
+        return len(json.loads(game.read_text(encoding="utf-8"))["quarters"])
+    except (ValueError, KeyError, TypeError):
+        return None  # a damaged game is set aside, and said, when it is next opened
 
 
 def _percent(share: float) -> str:
@@ -200,13 +229,21 @@ def _width(text: str) -> int:
 
 
 def _rows(attempts: list[Attempt], modules: dict[str, list[str]]) -> Iterator[tuple]:
-    for module, exercises in modules.items():
+    for module, exercises in modules.items() if attempts else ():
         own = [a for a in attempts if a.exercise in exercises]
-        if own:
-            done, first = solved(own), at_first_try(own)
-            share = len(first) / len(done) if done else float("nan")
-            hints, shown = sum(a.hints for a in own), len({a.exercise for a in own if a.is_shown})
-            yield (own[-1].learner, module, len(done), len(exercises), share, hints, shown, max(a.on for a in own))
+        done, first = solved(own), at_first_try(own)
+        share = len(first & set(done)) / len(done) if done else float("nan")
+        hints, shown = sum(_hints_seen(own).values()), len({a.exercise for a in own if a.is_shown})
+        last = max((a.on for a in own), default="")
+        yield (attempts[-1].learner, module, len(done), len(exercises), share, hints, shown, last)
+
+
+def _hints_seen(attempts: Iterable[Attempt]) -> dict[str, int]:
+    """The most hints seen at any answer, by exercise: each answer tells all that were seen before it."""
+    most: dict[str, int] = {}
+    for attempt in attempts:
+        most[attempt.exercise] = max(most.get(attempt.exercise, 0), attempt.hints)
+    return most
 
 
 def solved(attempts: Iterable[Attempt]) -> dict[str, str]:

@@ -205,7 +205,8 @@ class NameBox:
         self.start.on_click(lambda _: self._go(self.name.value))
         self.guest.on_click(lambda _: self._go(wording.say("guest_name")))
         row = w.HBox([w.Label(wording.say("ask_name")), self.name, self.start, self.guest])
-        self.widget = w.VBox([row, self.greeting])
+        kept = w.HTML(f"<small>{cards.escape(wording.say('name_kept'))}</small>")
+        self.widget = w.VBox([row, kept, self.greeting])
         self.widget.add_class("kam-box")
 
     def _go(self, name: str) -> None:
