@@ -5,6 +5,7 @@ import pytest
 
 from kamlib import open_book
 from kamlib.reports.playbooks import customer_file as words
+from kamlib.studies import departments
 from kamlib.studies.plans import customer_file as plan
 
 from books import small_frames, write_folder
@@ -21,7 +22,15 @@ def _plan(tmp_path, drop=(), backups="", find="", **changed) -> plan.FileReview:
 
 @pytest.mark.parametrize(
     ("asked", "found"),
-    [("ＡＣＭＥ", ["1"]), ("acme tradng", ["1"]), ("台中店", ["2"]), ("bolt and co", ["3"]), ("cme trad", ["1"]), ("zzzz", []), ("", [])],
+    [
+        ("ＡＣＭＥ", ["1"]),
+        ("acme tradng", ["1"]),
+        ("台中店", ["2"]),
+        ("bolt and co", ["3"]),
+        ("cme trad", ["1"]),
+        ("zzzz", []),
+        ("", []),
+    ],
 )
 def test_a_name_is_found_however_it_is_spelt(asked, found):
     assert plan.look_up(asked, NAMES)["account_id"].tolist() == found
@@ -80,3 +89,32 @@ def test_the_lookup_says_what_it_found(tmp_path):
     assert words.lookup_note(_plan(tmp_path / "a", find="大客戶"), "大客戶").startswith("8 accounts have a name like")
     assert words.lookup_note(_plan(tmp_path / "b", find="xyzzy"), "xyzzy") == "No account has a name like xyzzy."
     assert words.lookup_note(_plan(tmp_path / "c"), "").startswith("No name was asked for")
+
+
+def _feeds(**changed) -> pd.DataFrame:
+    rows = {"department": "service", "table": ["cases", "surveys"], "is_there": True, "rows": 3, "is_stale": False}
+    return pd.DataFrame(rows | changed)
+
+
+def test_a_table_without_new_rows_is_stale_and_an_absent_one_is_not(tmp_path):
+    frames = {name: frame for name, frame in small_frames().items() if name != "stock"}
+    frames["cases"] = frames["cases"].assign(opened_on=pd.Timestamp("2026-01-05"), closed_on=pd.NaT)
+    book = open_book(write_folder(frames, tmp_path / "book"), as_of="2026-09-30")
+    feeds = departments.feeds(book, pd.Timestamp("2026-09-30")).set_index("table")
+    assert feeds.loc["cases", ["is_there", "is_stale"]].tolist() == [True, True]
+    assert not feeds.loc["stock", "is_there"] and pd.isna(feeds.loc["stock", "is_stale"])
+
+
+def test_what_departments_share_is_counted_and_what_stands_still_is_named():
+    assert words.shared(_feeds(is_stale=[True, False])).sentence.endswith("for 45 days, first complaints.")
+    assert words.shared(_feeds()).decision == ""
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [([True, True], "No question"), ([True, False], "One question waits"), ([False, False], "2 questions wait")],
+)
+def test_a_system_is_asked_for_only_where_a_question_waits(there, said):
+    found = words.needed(_feeds(is_there=there))
+    assert found.sentence.startswith(said)
+    assert bool(found.decision) is not all(there)

@@ -7,8 +7,10 @@ import pandas as pd
 from kamlib.reports.finding import Finding, Verdict
 from kamlib.reports.playbooks.said import said
 from kamlib.reports.sentences import say
+from kamlib.studies.departments import STALE_DAYS
 from kamlib.studies.plans.customer_file import BACKUP_DAYS, FileReview
 
+SHARED_COLUMNS = ["department", "table", "answers_what", "rows", "last_on"]
 GAP_COLUMNS = ["name", "manager_id", "missing", "empty", "revenue"]
 
 
@@ -81,6 +83,45 @@ def register(result: FileReview) -> Finding:
     decision = "customer_file.do_register" if result.unlogged else ""
     values = {"unlogged": int(result.unlogged)}
     return said("customer_file.register_known", 1 - result.unlogged / n, "share", n, decision, practices, **values)
+
+
+def shared(feeds: pd.DataFrame) -> Finding:
+    """How much of what the departments know is in the one book, and how much of it still moves."""
+    practices, there = ("K105",), feeds[feeds["is_there"]]
+    stale = there[there["is_stale"].eq(True)]
+    values = {"all": len(feeds), "stale": len(stale), "days": STALE_DAYS}
+    if len(stale):
+        values["first"] = say(f"customer_file.table_{stale['table'].iloc[0]}")
+    branch, decision = ("stale", "customer_file.do_shared") if len(stale) else ("fresh", "")
+    n = len(there)
+    return said(f"customer_file.shared_{branch}", n / len(feeds), "share of tables", n, decision, practices, **values)
+
+
+def needed(feeds: pd.DataFrame) -> Finding:
+    """Which questions wait for a table that the book has not: a system is chosen by them and by nothing else."""
+    practices, absent = ("K102",), feeds[~feeds["is_there"]]
+    n = len(absent)
+    if not n:
+        return said("customer_file.needed_none", 0, "tables", len(feeds), practices=practices)
+    question = say(f"customer_file.answers_{absent['table'].iloc[0]}")
+    branch = "one" if n == 1 else "some"
+    decision = "customer_file.do_needed"
+    return said(f"customer_file.needed_{branch}", n, "tables", n, decision, practices, first=question)
+
+
+def shared_table(feeds: pd.DataFrame) -> pd.DataFrame:
+    """What each department adds, what it answers, and the last day it knows; what is absent has no rows."""
+    tables = feeds["table"]
+    return feeds.assign(
+        department=[say(f"customer_file.part_{part}") for part in feeds["department"]],
+        table=[say(f"customer_file.table_{table}") for table in tables],
+        answers_what=[say(f"customer_file.answers_{table}") for table in tables],
+    )
+
+
+def desk_and_phone() -> str:
+    """On what the page can be read."""
+    return say("customer_file.desk_and_phone")
 
 
 def lookup_note(result: FileReview, find: str) -> str:

@@ -1,0 +1,48 @@
+"""What each department adds to the book: its tables, how many rows, and the last day something was written down."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from kamlib.book.store import Book
+from kamlib.book.tables import contract
+
+STALE_DAYS = 45
+DEPARTMENTS = {
+    "sales": ("orders", "visits", "contacts", "opportunities", "references"),
+    "service": ("cases", "surveys"),
+    "logistics": ("deliveries", "stock"),
+    "marketing": ("promotions", "events"),
+    "finance": ("investments", "targets"),
+    "legal": ("contracts",),
+}
+COLUMNS = ["department", "table", "is_there", "rows", "last_on", "is_stale"]
+
+
+def feeds(book: Book, as_of: pd.Timestamp) -> pd.DataFrame:
+    """What each department adds to the book, as of its day.
+
+    Returns
+    -------
+    One row per table of :data:`DEPARTMENTS`: department, table, is_there (whether it has a row), rows, last_on (the
+    last day it knows; missing where it has no days), is_stale (more than :data:`STALE_DAYS` days before; missing too).
+
+    Examples
+    --------
+    >>> feeds(book, day_of(book)).query("is_stale")["table"].tolist()  # doctest: +SKIP
+    """
+    found = [(part, table, *_of(book, table, as_of)) for part, tables in DEPARTMENTS.items() for table in tables]
+    frame = pd.DataFrame(found, columns=COLUMNS).astype({"is_stale": "boolean", "rows": "int64"})
+    return frame.assign(last_on=pd.to_datetime(frame["last_on"]).astype("datetime64[s]"))
+
+
+def _of(book: Book, table: str, as_of: pd.Timestamp) -> tuple:
+    if not book.has(table):
+        return False, 0, pd.NaT, None
+    rows = book.frame(table)
+    days = [rows[day].max() for day in contract(table).dated if day in rows and rows[day].notna().any()]
+    if not days:
+        return bool(len(rows)), len(rows), pd.NaT, None
+    last = pd.Timestamp(max(days))
+    return True, len(rows), last, bool((as_of - last) / np.timedelta64(1, "D") > STALE_DAYS)
