@@ -28,7 +28,7 @@ def _commands() -> list[str]:
     found = [
         match
         for text in texts
-        for match in re.findall(r"(?:^|[ /`\"])kam ((?:render|ingest|check|sample) [^`\n\">–]*)", text)
+        for match in re.findall(r"(?:^|[ /`\"])kam ((?:render|ingest|check|sample) [^`\n\">–&;)]*)", text)
     ]
     return sorted({command.split(" >> ")[0].strip() for command in found if "…" not in command})
 
@@ -44,6 +44,21 @@ def test_every_command_in_the_documents_is_one_that_kam_takes(command):
     taken = subcommand.make_context(words[0], words[1:]).params
     if words[0] == "render":
         assert read_reports(list(taken["reports"])), command
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "crontab", "kam-reports.service", "airflow_dag.py", "github-actions.yml"]
+)
+def test_every_schedule_ingests_before_it_renders_and_says_where_the_key_goes(name):
+    text = (FOLDER / name).read_text(encoding="utf-8")
+    assert 0 < text.index("kam ingest ") < text.index("kam render ")
+    assert "KAM_REDACT_KEY" in text
+
+
+def test_no_line_of_the_crontab_renders_what_could_not_be_ingested():
+    lines = [line for line in (FOLDER / "crontab").read_text().splitlines() if "kam render" in line]
+    assert lines
+    assert all(re.search(r"kam ingest [^;|&]+ && \S*kam render", line) for line in lines)
 
 
 def test_the_units_of_systemd_can_be_read_and_belong_together():
