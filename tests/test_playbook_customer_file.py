@@ -106,7 +106,7 @@ def test_a_table_without_new_rows_is_stale_and_an_absent_one_is_not(tmp_path):
 
 
 def test_what_departments_share_is_counted_and_what_stands_still_is_named():
-    assert words.shared(_feeds(is_stale=[True, False])).sentence.endswith("for 45 days, first complaints.")
+    assert words.shared(_feeds(is_stale=[True, False])).sentence.endswith("for 45 days: 1 of them, first complaints.")
     assert words.shared(_feeds()).decision == ""
 
 

@@ -77,3 +77,21 @@ def test_one_account_and_no_orders_are_no_failure(made):
     result = plan.measure(made())
     assert words.one_face(result).sentence and words.journey(result).verdict == "no conclusion"
     assert [len(f(result)) >= 0 for f in (words.owner_table, words.hour_table, words.solver_table, words.journey_table)]
+
+
+@pytest.mark.parametrize(("scores", "hits", "said"), [([9.0, 8.9], 1, "1 of the 2 key accounts"), ([], None, "No key")])
+def test_how_key_accounts_find_who_serves_them_is_counted_from_the_last_answer(tmp_path, scores, hits, said):
+    frames = books.small_frames()
+    keys = plan.measure(books.small(tmp_path)).owners["account_id"].tolist()[:2]
+    row = {"surveyed_on": pd.Timestamp("2026-08-01"), "satisfaction": 5.0}
+    rows = [
+        {"survey_id": str(i), "account_id": keys[i], "manager_score": score} | row for i, score in enumerate(scores)
+    ]
+    old = [
+        r | {"survey_id": f"o{i}", "surveyed_on": pd.Timestamp("2026-01-01"), "manager_score": 1.0}
+        for i, r in enumerate(rows)
+    ]
+    frames["surveys"] = pd.DataFrame(rows + old, columns=frames["surveys"].columns)
+    made = plan.measure(books.open_book(books.write_folder(frames, tmp_path / "asked"), as_of="2026-09-30"))
+    assert words.minded(made).sentence.startswith(said)
+    assert (made.minded.hits if made.minded else None) == hits

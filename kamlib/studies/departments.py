@@ -41,8 +41,13 @@ def _of(book: Book, table: str, as_of: pd.Timestamp) -> tuple:
     if not book.has(table):
         return False, 0, pd.NaT, None
     rows = book.frame(table)
-    days = [rows[day].max() for day in contract(table).dated if day in rows and rows[day].notna().any()]
+    spec = contract(table)
+    dated = [day for day in spec.dated if day in rows]
+    begun = [rows[dated].bfill(axis=1).iloc[:, 0]] if dated else []
+    days = [
+        column.max() for column in [*begun, *(rows[day] for day in spec.later if day in rows)] if column.notna().any()
+    ]
     if not days:
-        return bool(len(rows)), len(rows), pd.NaT, None
+        return True, len(rows), pd.NaT, None
     last = pd.Timestamp(max(days))
     return True, len(rows), last, bool((as_of - last) / np.timedelta64(1, "D") > STALE_DAYS)

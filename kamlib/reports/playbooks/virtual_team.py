@@ -129,6 +129,24 @@ def journey_table(result: TeamPlan) -> pd.DataFrame:
     return said_rows.rename(columns={"key": "for_key", "other": "for_other"})
 
 
+def minded(result: TeamPlan) -> Finding:
+    """How many key accounts find the person who serves them good."""
+    practices, found = ("K073",), result.minded
+    if found is None or not found.n:
+        return said("virtual_team.minded_absent", n=0, practices=practices, verdict=_NONE)
+    values = {"hits": found.hits, "least": result.least_score, "practices": practices}
+    values |= {"low": found.low, "high": found.high}
+    do = "virtual_team.do_minded" if found.hits < found.n else ""
+    made = said("virtual_team.minded_some", found.value, "share of key accounts", found.n, do, **values)
+    return replace(made, interval=(found.low, found.high), level=0.9)
+
+
+def culture() -> pd.DataFrame:
+    """What makes a team think as the customer does, as a checklist."""
+    keys = [f"virtual_team.culture_{i}" for i in range(1, 5)]
+    return pd.DataFrame([{"what": say(key), "why": say(f"{key}_why")} for key in keys])
+
+
 def late(result: TeamPlan) -> Finding:
     """Complaints of key accounts that are open beyond the time allowed."""
     practices, n = ("K065", "K072"), len(result.late_cases)

@@ -37,6 +37,8 @@ class TeamPlan:
     late_cases : open complaints of key accounts beyond the time allowed: account_id, manager_id, name, case_id,
         opened_on, category, solver.
     allowed_days : that time.
+    minded : share of the key accounts asked whose last answer gave their manager the score that the book declares as
+        content; None without such answers. least_score : that score.
     actions, names : the actions, and the names in them.
     """
 
@@ -48,6 +50,8 @@ class TeamPlan:
     journey: pd.DataFrame
     late_cases: pd.DataFrame
     allowed_days: int
+    minded: shares.Share | None
+    least_score: float
     actions: pd.DataFrame
     names: pd.Series
 
@@ -80,6 +84,8 @@ def measure(book: Book) -> TeamPlan:
         _journey(book, accounts, cases, since),
         late,
         allowed,
+        _minded(book, keys, since),
+        float(book.settings.value("referral_satisfaction")),
         rows,
         actions.names(book, rows),
     )
@@ -128,6 +134,15 @@ def _hours(book: Book, accounts: pd.DataFrame, visits: pd.DataFrame | None) -> p
     by["is_mixed"] = by["key_share"].between(*MIXED)
     by["name"] = by["manager_id"].map(_manager_names(book)).fillna(by["manager_id"])
     return by.drop(columns="key").sort_values(["key_share", "manager_id"], ascending=[False, True], ignore_index=True)
+
+
+def _minded(book: Book, keys: pd.DataFrame, since: pd.Timestamp) -> shares.Share | None:
+    asked = _recent(book, "surveys", "surveyed_on", since)
+    if asked is None or "manager_score" not in asked:
+        return None
+    mine = asked[asked["account_id"].isin(keys["account_id"])].dropna(subset=["manager_score"])
+    last = mine.sort_values(["surveyed_on", "survey_id"]).drop_duplicates("account_id", keep="last")
+    return shares.share(last["manager_score"] >= float(book.settings.value("referral_satisfaction")))
 
 
 def _manager_names(book: Book) -> pd.Series:
@@ -225,5 +240,6 @@ def _actions(owners: pd.DataFrame, late: pd.DataFrame, as_of: pd.Timestamp) -> l
         actions.step(f"{topic}.charter", as_of, 30, "K062", "director"),
         actions.step(f"{topic}.head", as_of, 30, "K063", "executive"),
         actions.step(f"{topic}.raci", as_of, 20, "K072", "director"),
+        actions.step(f"{topic}.train", as_of, 60, "K073", "director"),
         actions.step(f"{topic}.walk", as_of, 45, "K074", "service"),
     ]
