@@ -94,7 +94,7 @@ def _driver(result, name, odds, low, high, events=60):
 @pytest.mark.parametrize(
     ("happened", "words", "decision"),
     [
-        (10, "which is within what chance allows", "as they stand"),
+        (10, "which is within what chance allows", "order of the risks"),
         (25, "so the risks were said too low", "lower ends"),
         (1, "so the risks were said too high", "upper ends"),
     ],
@@ -200,10 +200,28 @@ def test_the_money_is_named_margin_or_revenue(result):
     assert "of revenue" in findings.value_at_risk(replace(result, has_cost=False)).sentence
 
 
+def test_risks_that_came_true_as_said_are_used_as_they_stand(result, monkeypatch):
+    monkeypatch.setattr("kamlib.reports.findings.churn._calibrated", lambda result: ())
+    assert "as they stand" in findings.churn_record(replace(result, record=_record([0.1] * 100, 10))).decision
+
+
+def test_what_is_learned_from_a_part_of_the_book_says_that_it_does_not_add_up(result):
+    assert "the accounts of this page alone" in findings.value_at_risk(replace(result, is_part=True)).reason
+    assert "the accounts of this page alone" not in findings.value_at_risk(result).reason
+
+
+def test_more_calls_that_pay_than_were_asked_for_are_counted(result):
+    action = np.where(np.arange(len(result.accounts)) < 2, "call", "leave")
+    found = findings.calls_to_make(replace(result, accounts=result.accounts.assign(action=action, gain_of_call=1.0)))
+    assert f"{len(result.accounts):,} calls would pay for themselves; the 2" in found.sentence
+
+
 @pytest.mark.parametrize(("calls", "words"), [(0, "No call pays"), (1, "One call pays"), (3, "3 calls pay")])
 def test_calls_are_counted(result, calls, words):
-    action = np.where(np.arange(len(result.accounts)) < calls, "call", "leave")
-    rows = result.accounts.assign(action=action, gain_of_call=10.0)
+    is_called = np.arange(len(result.accounts)) < calls
+    rows = result.accounts.assign(
+        action=np.where(is_called, "call", "leave"), gain_of_call=np.where(is_called, 10.0, -1)
+    )
     assert findings.calls_to_make(replace(result, accounts=rows)).sentence.startswith(words)
 
 
@@ -221,7 +239,7 @@ def test_one_account_is_told_of_in_the_singular(result):
     one = result.accounts.assign(status="active", is_silent=False)
     one.loc[one.index[:1], ["status", "is_silent"]] = ["off_season", True]
     told = replace(result, accounts=one)
-    assert findings.off_season(told).sentence.startswith("One account is quiet")
+    assert findings.off_season(told).sentence.startswith("One account is in its quiet season")
     assert findings.silent_accounts(told).sentence.startswith("One of")
 
 
@@ -445,6 +463,6 @@ def test_every_reason_action_and_driver_has_its_words():
 def test_calls_that_cost_nothing_on_record_are_not_said_to_pay_for_themselves(result, calls, words):
     free = replace(result, policy=replace(result.policy, contact_cost=0.0))
     action = np.where(np.arange(len(result.accounts)) < calls, "call", "leave")
-    found = findings.calls_to_make(replace(free, accounts=result.accounts.assign(action=action)))
+    found = findings.calls_to_make(replace(free, accounts=result.accounts.assign(action=action, gain_of_call=-1.0)))
     assert found.sentence.startswith(words)
     assert "cost 0" not in found.sentence

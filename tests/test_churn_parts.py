@@ -270,7 +270,8 @@ def test_the_three_largest_and_the_chance_to_lose_one():
 
 
 def _judged(**columns):
-    frame = {"account_id": ["a", "b", "c"], "is_judged": True, "status": "active", "recency_days": 10.0}
+    frame = {"account_id": ["a", "b", "c"], "is_judged": True, "status": "active", "recency_days": 10.0,
+             "is_partial": False}  # fmt: skip
     return pd.DataFrame(frame | columns)
 
 
@@ -340,13 +341,19 @@ def _report(folder, rows, as_of):
     return folder
 
 
+def test_an_account_partly_gone_that_is_not_called_is_asked_who_else_supplies_it():
+    rows = _judged(value_at_risk=[9.0, 0.0, 0.0], is_partial=[True, True, False])
+    found = calls.actions(rows, calls.CallPolicy(1), STOP, 90)
+    assert found.set_index("account_id")["action"].to_dict() == {"a": "call", "b": "ask", "c": "leave"}
+
+
 def test_a_report_is_graded_account_by_account(tmp_path):
     sales = sales_of({"left": range(0, 95, 10), "stayed": range(0, 200, 10)}, until=200)
     rows = [("left", 90, 0.2), ("stayed", 90, 0.1), ("stayed", 150, 0.1), ("unknown", 90, 0.5)]
     record = read_record(_report(tmp_path / "r", rows, "2026-04-11"), sales)
     assert record.rows["is_silent"].iloc[:2].tolist() == [1.0, 0.0]
     assert np.isnan(record.rows["is_silent"].iloc[2]) and record.open == 1
-    assert record.graded["account_id"].tolist() == ["left", "stayed", "unknown"]
+    assert record.graded["account_id"].tolist() == ["left", "stayed"], "an account of another scope is not silent"
 
 
 def test_an_order_on_the_day_of_the_prediction_does_not_count_and_one_on_the_last_day_does():

@@ -318,7 +318,9 @@ CASES = [
     (key_accounts.cap_note, lambda r: _set(r, reason="over_cap"), "150 more would qualify"),
     (key_accounts.cap_note, lambda r: _set(r, reason="", is_key=False), "below the fifteen"),
     (key_accounts.cap_note, lambda r: _set(r, reason="", is_key=True), "within the declared cap"),
-    (key_accounts.mixed_books, lambda r: dataclasses.replace(r, coverage=r.coverage.assign(is_mixed=True)), "in the same book, which touches 100%"),
+    (key_accounts.mixed_books, lambda r: dataclasses.replace(r, coverage=r.coverage.assign(is_mixed=True)), "key accounts."),
+    (key_accounts.mixed_books, lambda r: dataclasses.replace(r, coverage=r.coverage.assign(is_mixed=True, hours=0.0)), "the longest lists first"),
+    (migration.class_moves, lambda r: dataclasses.replace(r, is_part=True), "among the accounts of this page alone"),
     (key_accounts.mixed_books, lambda r: dataclasses.replace(r, coverage=r.coverage.assign(is_mixed=False)), "No manager looks after"),
     (key_accounts.mixed_books, lambda r: dataclasses.replace(r, coverage=r.coverage.head(0)), "does not say who manages"),
     (key_accounts.mixed_notes, lambda r: r, "of their hours on key accounts"),
@@ -351,7 +353,7 @@ CASES = [
 
 def _texts(said) -> str:
     if hasattr(said, "sentence"):
-        return f"{said.sentence} {said.reason}"
+        return f"{said.sentence} {said.reason} {said.decision}"
     return said if isinstance(said, str) else " ".join(said)
 
 

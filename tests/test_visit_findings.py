@@ -70,6 +70,7 @@ def _result(evidence=None, **more) -> Visits:
     return Visits(**(given | more))
 
 
+EXPERIMENT = SimpleNamespace()
 FAILED = SimpleNamespace(passed=False, p_value=0.001, n_accounts=200, level=0.9, estimates=pd.DataFrame())
 
 
@@ -110,7 +111,8 @@ FAILED = SimpleNamespace(passed=False, p_value=0.001, n_accounts=200, level=0.9,
     ],
 )
 def test_the_answer(evidence, start, verdict):
-    found = findings.visit_effect(_result(evidence))
+    """Beside a finished experiment; see below for visits that were made for reasons of their own alone."""
+    found = findings.visit_effect(_result(evidence, trial=EXPERIMENT))
     assert found.sentence.startswith(start)
     assert found.verdict == verdict
     assert found.verdict is Verdict.USABLE or found.reason
@@ -137,7 +139,7 @@ def test_without_visits_every_chapter_says_so_in_its_own_sentence():
         )
     ]  # fmt: skip
     assert said[0] == (
-        "This book records no visits (visit), so nothing can be said about what they do and no call plan can be drawn."
+        "This book records no contact of the kind asked for (visit), so nothing can be said about what they do and no call plan can be drawn."
     )
     assert len(set(said)) == len(said)
 
@@ -341,8 +343,15 @@ def _plan(basis="estimate", **more):
     ],
 )
 def test_the_plan(plan, text, verdict):
-    found = findings.call_plan(_result(_evidence(), plan=plan))
+    found = findings.call_plan(_result(_evidence(), plan=plan, trial=EXPERIMENT))
     assert text in found.sentence and found.verdict is verdict
+
+
+@pytest.mark.parametrize("finding", [findings.visit_effect, findings.call_plan])
+def test_without_an_experiment_an_effect_is_no_more_than_a_caution(finding):
+    found = finding(_result(_evidence(), plan=_plan()))
+    assert found.verdict is Verdict.CAUTION
+    assert "visits offered at random would settle it" in found.reason
 
 
 def test_a_plan_says_why_for_every_account():
@@ -373,7 +382,7 @@ def test_why_an_account_is_moved(change, limit, worth, text):
 def test_a_gain_that_is_mostly_the_cost_of_visits_not_made_is_a_caution():
     plan = _plan()
     plan.accounts["plan"] = [0, 0, 0]
-    found = findings.call_plan(_result(_evidence(), plan=plan))
+    found = findings.call_plan(_result(_evidence(), plan=plan, trial=EXPERIMENT))
     assert found.verdict is Verdict.USABLE  # 9 visits at 5 are half of the gain of 90
     found = findings.call_plan(_result(_evidence(), plan=SimpleNamespace(**vars(plan) | {"cost_per_visit": 6.0})))
     assert found.verdict is Verdict.CAUTION and "54 is the cost of visits no longer made" in found.reason

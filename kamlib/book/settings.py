@@ -20,8 +20,8 @@ class Threshold:
     practice: str = ""
 
 
-DOMAIN = "stated in the domain text"
-CONVENTION = "a convention, not stated in the domain text"
+DOMAIN = "named by the practice itself; set your own in book.yml"
+CONVENTION = "a convention"
 
 THRESHOLDS: Mapping[str, Threshold] = MappingProxyType(
     {
@@ -30,8 +30,8 @@ THRESHOLDS: Mapping[str, Threshold] = MappingProxyType(
         "contract_floor_years": Threshold(1, "years", DOMAIN, "K003"),
         "contract_full_years": Threshold(2, "years", DOMAIN, "K003"),
         "prospect_contact_days": Threshold(7, "days", DOMAIN, "K075"),
-        "customer_contact_days": Threshold(31, "days", "monthly, stated in the domain text", "K077"),
-        "log_check_days": Threshold(14, "days", "every 7 to 14 days, stated in the domain text", "K076"),
+        "customer_contact_days": Threshold(31, "days", "monthly, named by the practice itself", "K077"),
+        "log_check_days": Threshold(14, "days", "every 7 to 14 days, named by the practice itself", "K076"),
         "executive_time_share": Threshold(1 / 3, "share of visiting time", DOMAIN, "K082"),
         "symposia_a_year": Threshold(1, "a year", DOMAIN, "K106"),
         "pareto_accounts": Threshold(0.20, "share of accounts", "tested, never assumed", "K015"),

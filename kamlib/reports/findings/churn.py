@@ -32,7 +32,8 @@ def churn_record(result: Churn) -> Finding:
         Gate(not record.is_recomputed, Verdict.CAUTION, say("churn.record_recomputed", said_on=record.said_on)),
         Gate(not record.open, Verdict.CAUTION, say("churn.record_partly_open", open=record.open)),
     )
-    decisions = {"more": "low", "fewer": "high", "fair": "fair"}
+    fair = "fair" if all(gate.is_met for gate in _calibrated(result)) else "order"
+    decisions = {"more": "low", "fewer": "high", "fair": fair}
     values = {"said_on": record.said_on, "expected": expected, "happened": happened, "low": low, "high": high}
     key = f"record_{branch}" if len(graded) > 1 else "record_one_silent" if happened else "record_one_bought"
     return Finding(
@@ -143,8 +144,11 @@ def calls_to_make(result: Churn) -> Finding:
     cost = policy.contact_cost * len(called)
     saved = float(called["gain_of_call"].sum() + cost)
     values = {"calls": len(called), "saved": saved, "cost": cost or policy.contact_cost, "what": what(result)}
-    branch = "calls_none" if not len(called) else "calls_one" if len(called) == 1 else "calls"
+    paying = int((result.accounts["gain_of_call"] > 0).sum())
+    several = "calls_best" if paying > len(called) else "calls"
+    branch = "calls_none" if not len(called) else "calls_one" if len(called) == 1 else several
     free = "_free" if len(called) and not policy.contact_cost else ""
+    values["paying"] = paying
     declared = Gate(False, Verdict.CAUTION, say("churn.calls_declared", kept=policy.kept_share))
     verdict, reason = judge(*gates(result), declared)
     decided = bool(len(called)) and verdict is not Verdict.NO_CONCLUSION
@@ -173,6 +177,7 @@ def gates(result: Churn) -> tuple[Gate, ...]:
     return (
         enough_events(result),
         Gate(judged >= POOLED_BELOW, Verdict.CAUTION, pooled),
+        Gate(not result.is_part, Verdict.CAUTION, say("churn.part")),
         *_calibrated(result),
         fresh(result),
     )

@@ -25,7 +25,8 @@ def silent_accounts(result: Churn) -> Finding:
     verdict, reason = judge(short, fresh(result))
     sentence = say(f"churn.{branch}", margin=float(silent["margin_lost"].sum()), **values)
     return Finding("churn.silent", sentence, len(silent), "accounts", n=len(result.accounts), verdict=verdict,
-                   reason=reason, practices=("K090",))  # fmt: skip
+                   reason=reason, decision=say("churn.silent_decision") if len(silent) > 1 else "",
+                   practices=("K090",))  # fmt: skip
 
 
 def off_season(result: Churn) -> Finding:
@@ -132,25 +133,25 @@ def complaint_effect(result: Churn) -> Finding:
     """What a complaint does to the odds of leaving."""
     if "cases" not in result.has:
         return _absent("churn.complaints", "cases", "complaint_absent", ("K088",))
-    return _driver(result, "complaint", 1.0, "K088")
+    return _driver(result, "complaint", "K088")
 
 
 def threading_effect(result: Churn) -> Finding:
     """What meeting more people on more levels does to the odds of leaving."""
     if "visits" not in result.has:
         return _absent("churn.threads", "visits", "threads_absent", ("K085",))
-    return _driver(result, "threads", np.log(2), "K085")
+    return _driver(result, "threads", "K085")
 
 
-def _driver(result: Churn, name: str, step: float, practice: str) -> Finding:
-    """The finding on one driver, its odds ratio for a step on its scale."""
+def _driver(result: Churn, name: str, practice: str) -> Finding:
+    """The finding on one driver and its odds ratio."""
     found, topic = result.drivers, "complaints" if name == "complaint" else name
     few = Gate(found.events >= EVENTS_NEEDED, Verdict.NO_CONCLUSION,
                say("churn.few_leavings", n=found.events, needed=EVENTS_NEEDED))  # fmt: skip
     if name not in found.odds.index:
         sentence = say(f"churn.{name}_unfitted") if few.is_met else few.reason
         return nothing(f"churn.{topic}", sentence, found.accounts, (practice,))
-    odds, low, high = (float(found.odds.loc[name, column]) ** step for column in ("odds_ratio", "low", "high"))
+    odds, low, high = (float(found.odds.loc[name, column]) for column in ("odds_ratio", "low", "high"))
     branch = "up" if low > 1 else "down" if high < 1 else "unclear"
     clear = Gate(branch != "unclear", Verdict.NO_CONCLUSION, say("churn.includes_one"))
     biased = Gate(False, Verdict.CAUTION, say("churn.drivers_bias"))

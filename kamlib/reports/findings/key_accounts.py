@@ -235,8 +235,8 @@ def mixed_books(result: Segmentation) -> Finding:
     if rows.empty:
         return nothing("mixed_books", say("segmentation.mixed_unknown"), practices)
     mixed = rows[rows["is_mixed"]]
-    share = mixed["key_accounts"].sum() / max(rows["key_accounts"].sum(), 1)
-    values = {"mixed": len(mixed), "managers": len(rows), "share": share}
+    touched, keys = int(mixed["key_accounts"].sum()), int(result.accounts["is_key"].sum())
+    values = {"mixed": len(mixed), "managers": len(rows), "touched": touched, "keys": keys}
     verdict, reason = judge(*gates(result))
     return Finding(
         "segmentation.mixed_books",
@@ -246,7 +246,7 @@ def mixed_books(result: Segmentation) -> Finding:
         n=len(rows),
         verdict=verdict,
         reason=reason,
-        decision=say("segmentation.mixed_decision") if len(mixed) else "",
+        decision=say(f"segmentation.mixed_decision{'' if mixed['hours'].sum() > 0 else '_most'}") if len(mixed) else "",
         practices=practices,
     )
 

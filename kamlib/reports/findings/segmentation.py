@@ -247,6 +247,7 @@ def gates(result: Segmentation) -> tuple[Gate, ...]:
         Gate(n > 0, Verdict.NO_CONCLUSION, say("segmentation.no_revenue", months=result.months)),
         Gate(n >= ENOUGH_ACCOUNTS, Verdict.CAUTION, say("findings.few_accounts", n=n, needed=ENOUGH_ACCOUNTS)),
         Gate(stale <= STALE_DAYS, Verdict.CAUTION, say("findings.stale", days=stale)),
+        Gate(not result.is_part, Verdict.CAUTION, say("segmentation.part")),
     )
 
 

@@ -260,6 +260,7 @@ def effect_gates(result: Visits) -> tuple[Gate, ...]:
         *(Gate(False, Verdict.NO_CONCLUSION, reason) for reason in _reasons(evidence, evidence.failed)),
         Gate(is_seen, Verdict.CAUTION, say("visits.gate_zero")),
         Gate(_is_carry_known(evidence), Verdict.CAUTION, say("visits.gate_carry")),
+        Gate(result.trial is not None, Verdict.CAUTION, say("visits.gate_observed")),
         Gate(stale <= STALE_DAYS, Verdict.CAUTION, say("findings.stale", days=stale)),
     )
 

@@ -55,6 +55,7 @@ class Churn:
         or has no contracts.
     open_complaints : complaints open on the day: account_id, opened_on, age_days, severity; None without cases.
     policy : what a call costs and may keep. silence_gaps : gaps after which an account is silent.
+    is_part : whether the book was opened within a scope, so that everything here is learned from a part of it.
     has : the tables the book has. has_cost : whether money is margin (else revenue).
     never_ordered : accounts of the book without any order day. first_order, last_order : days of the first and the
         last order.
@@ -88,6 +89,7 @@ class Churn:
     stop: StoppingRule
     policy: calls.CallPolicy
     silence_gaps: float
+    is_part: bool
     has: frozenset[str]
     has_cost: bool
     never_ordered: int
@@ -167,6 +169,7 @@ def measure(
     stop = calls.stopping_rule(sales, cost)
     return Churn(
         as_of=to_dates([sales.as_of])[0],
+        is_part=bool(book.scope),
         horizon_days=horizon_days,
         level=level,
         accounts=calls.actions(accounts, policy, stop, horizon_days),

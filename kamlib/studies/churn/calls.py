@@ -16,7 +16,7 @@ from kamlib.studies.markov import RecencyChain, StoppingRule
 
 YEAR_DAYS = 365
 YEARLY_DISCOUNT = 0.10
-ACTIONS = ("call", "leave", "wait", "win_back", "let_go")
+ACTIONS = ("call", "ask", "leave", "wait", "win_back", "let_go")
 
 # The fact behind each reason, from the covariates as they stand: what must hold for the reason to be given.
 REASONS: Mapping[str, tuple[str, float, bool]] = {
@@ -87,8 +87,9 @@ def actions(accounts: pd.DataFrame, policy: CallPolicy, stop: StoppingRule, hori
     """The accounts with ``gain_of_call`` and ``action``, the greatest value at risk first.
 
     *call*: among the calls that can be made and pay for themselves; what a call brings is the risk times the share
-    kept times a year of the margin, less its cost. *leave*: judged, and not worth a call now. *wait*: out of season.
-    *win_back*: silent, and contact still pays. *let_go*: silent for longer than contact pays.
+    kept times a year of the margin, less its cost. *ask*: not called, but partly gone: ask who else supplies it.
+    *leave*: judged, and not worth a call now. *wait*: out of season. *win_back*: silent, and contact still pays.
+    *let_go*: silent for longer than contact pays.
     """
     kept = policy.kept_share * accounts["value_at_risk"] * policy.kept_days / horizon_days
     gain = kept - policy.contact_cost
@@ -101,7 +102,8 @@ def actions(accounts: pd.DataFrame, policy: CallPolicy, stop: StoppingRule, hori
     pays = accounts["recency_days"] // PERIOD_DAYS < reach
     is_silent = accounts["status"] == "silent"
     choices = [is_called, accounts["status"] == "off_season", is_silent & pays, is_silent]
-    action = np.select(choices, ["call", "wait", "win_back", "let_go"], "leave")
+    choices.append(accounts["is_partial"])
+    action = np.select(choices, ["call", "wait", "win_back", "let_go", "ask"], "leave")
     ranked = accounts.assign(gain_of_call=gain, action=action)
     return ranked.sort_values(["value_at_risk", "account_id"], ascending=[False, True], ignore_index=True)
 

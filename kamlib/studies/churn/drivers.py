@@ -134,7 +134,8 @@ def _before(facts: Facts, moment: int, start: int) -> dict[str, np.ndarray]:
         executive = facts.contacts[facts.contacts["ours"] == "executive"]
         high = Timeline.of(facts.size, executive["code"], executive["visit_date"])
         found["executive"] = high.count(moment - HALF, moment) > 0
-        found["threads"] = np.log1p(threads(facts.contacts, moment, facts.size))
+        # To the base two, so that its odds ratio is that of each doubling.
+        found["threads"] = np.log1p(threads(facts.contacts, moment, facts.size)) / np.log(2)
     if facts.contracts is not None:
         found |= _contracts(facts, moment, start)
     if facts.assignments is not None:

@@ -61,7 +61,9 @@ def read_record(previous: str | Path, sales: Sales) -> Record | None:
     if not (folder / PREDICTIONS).is_file():
         return None
     said = pd.read_parquet(folder / PREDICTIONS)
-    said = said[(said["quantity"] == QUANTITY) & said["value"].notna()]
+    # Accounts out of scope, or no longer in the book, have no orders here, which is no silence of theirs.
+    is_here = said["account_id"].isin(sales.accounts)
+    said = said[(said["quantity"] == QUANTITY) & said["value"].notna() & is_here]
     return grade(said, said_on, sales) if len(said) else None
 
 

@@ -108,6 +108,8 @@ class Segmentation:
         (``None`` with too few key accounts of known potential).
     coverage
         One row for each manager: key and small accounts, and hours on them.
+    is_part
+        Whether the book was opened within a scope, so that classes are made among a part of the accounts.
     last_order, unplaced
         Day of the last order, and revenue of lines whose account the book does not show.
     """
@@ -158,6 +160,7 @@ class Segmentation:
     markets: pd.DataFrame
     likeness: Likeness | None
     coverage: pd.DataFrame
+    is_part: bool
     last_order: date | None
     unplaced: float
 
@@ -272,6 +275,7 @@ def measure(
         markets=markets(accounts, "industry" if accounts["industry"].notna().any() else "region"),
         likeness=_likeness(accounts, seed),
         coverage=cover(book, accounts, now.starts_on),
+        is_part=bool(book.scope),
         last_order=_last_order(now),
         unplaced=ledger.unplaced,
     )
