@@ -110,6 +110,15 @@ def test_repeated_keys_are_counted_and_shown(frames, tmp_path):
     assert (violation.count, violation.sample) == (5, ("P1 3 times", "P2 2 times"))
 
 
+def test_lines_that_equal_another_of_their_order_are_a_warning(frames, tmp_path):
+    orders = frames["orders"]
+    copies = orders.head(2).assign(line_no=[901, 902])
+    frames["orders"] = pd.concat([orders, copies, copies.head(1).assign(line_no=903)], ignore_index=True)
+    violation = found(checked(only(frames), tmp_path), "orders", "equal another line of their order")
+    assert (violation.count, violation.severity) == (3, "warning")
+    assert violation.sample[0] == f"order {orders.order_id[0]} has one 3 times"
+
+
 def test_accounts_that_own_each_other_in_a_circle_are_found(frames, tmp_path):
     frames["accounts"]["parent_id"] = frames["accounts"].account_id.map(
         {"0001": "0002", "0002": "0003", "0003": "0001", "0004": "0001"}

@@ -106,7 +106,7 @@ def check(book: Book, today: date | None = None) -> CheckReport:
         summary, found = _check_table(table, TABLES[name], tables, today)
         summaries.append(summary)
         violations += [*found, *_duplicates(table, TABLES[name])]
-    violations += [*_cycles(tables), *_overlaps(tables)]
+    violations += [*_cycles(tables), *_overlaps(tables), *_equal_lines(tables)]
     return CheckReport(book.name, tuple(summaries), tuple(book.absent), tuple(violations))
 
 
@@ -289,3 +289,20 @@ def _overlaps(tables: dict) -> list[Violation]:
     sample = tuple(f"{r.account_id} from {r.from_date:%Y-%m-%d} and {r.following:%Y-%m-%d}" for r in rows)
     remedy = "end each with 'to_date' the day before the next; the later one counts"
     return [Violation("assignments", "one account has two managers at a time", len(frame), sample, remedy, WARNING)]
+
+
+def _equal_lines(tables: dict) -> list[Violation]:
+    """Order lines that only their number tells apart: copies in the export, numbered by ``position_within``."""
+    if "orders" not in tables:
+        return []
+    orders = tables["orders"]
+    said = [column for column in orders.columns if column != "line_no"]
+    alike = orders.group_by(said).aggregate(__lines=_.count()).filter(_["__lines"] > 1)
+    found = alike.order_by(ibis.desc("__lines"), "order_id").limit(_SAMPLE).to_pyarrow().to_pylist()
+    if not found:
+        return []
+    count = int(alike.aggregate(n=(_["__lines"] - 1).sum()).to_pyarrow().to_pylist()[0]["n"])
+    sample = tuple(f"order {row['order_id']} has one {row['__lines']} times" for row in found)
+    what = "they equal another line of their order in everything but line_no"
+    remedy = "if the export holds copies, drop them with one_per (data/mappings/README.md); else leave them"
+    return [Violation("orders", what, count, sample, remedy, WARNING)]
