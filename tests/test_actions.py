@@ -137,8 +137,8 @@ def test_the_record_counts_and_asks_to_settle_what_is_overdue(tmp_path):
     finding = findings.action_record(_after(tmp_path, rows, "visits", visit), "cadence")
     assert finding.id == "cadence.follow_up"
     assert finding.sentence == (
-        "Of the 3 actions of the last playbook the book shows 0 done and 1 overdue; 1 are not yet due, and of 1 the "
-        "book cannot say."
+        "Of the 3 actions of the last playbook the book shows none done and one overdue; one is not yet due, and of "
+        "one the book cannot say."
     )
     assert finding.decision == "Settle what is overdue first, or drop it with a word why."
 
@@ -209,7 +209,17 @@ def test_the_report_holds_the_actions_as_table_and_calendar(tmp_path, monkeypatc
     publish.actions(in_words(_rows(), pd.Series(dtype="str")), ASKED)
     written = pd.read_parquet(tmp_path / "tables" / "actions.parquet")
     assert set(actions.COLUMNS) <= set(written)
-    assert (tmp_path / "calendars" / "actions.ics").read_text().count("BEGIN:VEVENT") == 1
+    assert (tmp_path / "calendars" / "actions-M01.ics").read_text().count("BEGIN:VEVENT") == 1
+
+
+def test_what_the_director_decides_stands_in_a_calendar_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("KAM_OUTPUT", str(tmp_path))
+    monkeypatch.setenv("KAM_REPORT", "account_plan")
+    step = actions.step("account_plan.decide", ASKED, 30, "K093", "director", "M01")
+    own = actions.propose("contact", "dues.contact", ONE, ASKED, "K077", since=ASKED, count=31)
+    publish.actions(in_words(actions.gather([own, step], ASKED), pd.Series(dtype="str")), ASKED)
+    written = {path.name for path in (tmp_path / "calendars").iterdir()}
+    assert written == {"account_plan-M01.ics", "account_plan-director.ics"}
 
 
 def test_actions_without_a_column_or_twice_are_refused():

@@ -13,7 +13,7 @@ from kamlib.reports import findings
 from kamlib.reports.calendars import calendar
 from kamlib.reports.reminders import in_words
 from kamlib.reports.sentences import say
-from kamlib.studies import due_list, dues
+from kamlib.studies import actions, due_list, dues
 
 from books import small_frames, write_folder
 
@@ -190,7 +190,7 @@ def _said(kinds=(), overdue=0, **changed):
     stages = pd.DataFrame({"stage": ["prospect", "customer", "lapsed"], "accounts": [2, 5, 1], "overdue": [1, 2, 0]})
     fields = {"rows": rows, "absent": (), "stages": stages, "as_of": AS_OF, "until": AS_OF, "last_contact": AS_OF}
     fields |= {"rules": {"prospect_contact_days": 7, "customer_contact_days": 31, "log_check_days": 14}}
-    fields |= {"names": pd.Series({"0001": "Firm"}), "record": None, "key_accounts": 3, "has_logs": True}
+    fields |= {"names": pd.Series({"0001": "Firm"}), "record": None, "key_accounts": 3, "keys_from": "book", "has_logs": True}
     return SimpleNamespace(**(fields | {"of": lambda group: rows} | changed))
 
 
@@ -246,3 +246,19 @@ def test_without_key_accounts_no_meeting_can_be_due():
 def test_the_last_list_is_told(record, key):
     given = None if record is None else pd.Series(record, index=["listed", "done"])
     assert findings.due_record(_said(record=given)).sentence == say(f"due_list.{key}", listed=4, done=3)
+
+
+def test_the_list_and_the_playbooks_give_one_thing_one_name_in_every_calendar(tmp_path):
+    result = _measure(small_frames(4), tmp_path / "book")
+    kinds = [kind for kind in result.rows["kind"].unique() if kind != "milestone"]
+    rows = result.rows[result.rows["kind"].isin(kinds)]
+    proposed = actions.gather([actions.from_dues(rows, "K077")], AS_OF)
+    assert set(findings.due_calendar(result)["key"]) >= set(proposed["action_id"])
+    assert findings.due_calendar(result)["key"].is_unique
+
+
+def test_the_checks_of_logs_stand_in_the_calendar_of_the_supervisor(tmp_path):
+    rows = findings.due_calendar(_measure(small_frames(4), tmp_path / "book"))
+    is_check = rows["group"] == "logs"
+    assert set(rows.loc[is_check, "calendar"]) <= {"supervisor"}
+    assert "supervisor" not in set(rows.loc[~is_check, "calendar"])

@@ -98,3 +98,11 @@ def test_every_sentence_is_whole(key):
     assert text == text.strip()
     assert "{}" not in text
     sentences.placeholders(key)
+
+
+def test_a_sentence_chooses_its_form_by_number():
+    forms = [sentences.say("dues.log_why", count=n, since=dt.date(2026, 9, 1)) for n in (1, 1200)]
+    assert forms[0] == "One contact since 1 September 2026 has not been written down."
+    assert forms[1] == "1,200 contacts since 1 September 2026 have not been written down."
+    none = sentences.say("due_list.all_some", n=1, late=0, until=dt.date(2026, 10, 1), as_of=dt.date(2026, 9, 1))
+    assert none.endswith("and none of these is overdue on 1 September 2026.")

@@ -37,8 +37,8 @@ def test_what_is_not_overdue_keeps_its_day():
 
 
 def test_a_content_account_that_referred_nobody_is_asked(tmp_path):
-    none = small_frames()["references"].head(0)
-    result = _plan(tmp_path, surveys=_survey(9), references=none)
+    none = {name: small_frames()[name].head(0) for name in ("references", "cases")}
+    result = _plan(tmp_path, surveys=_survey(9), **none)
     assert result.askable["account_id"].tolist() == ["0001"]
     assert words.referrals(result).sentence.startswith("One account gave 9 of 10 or more")
     assert "reference" in result.actions["kind"].tolist()
@@ -46,7 +46,8 @@ def test_a_content_account_that_referred_nobody_is_asked(tmp_path):
 
 @pytest.mark.parametrize("survey", [_survey(8.9), _survey(10, "2025-08-01")])
 def test_a_lower_or_older_answer_does_not_do(tmp_path, survey):
-    assert words.referrals(_plan(tmp_path, surveys=survey)).sentence.startswith("Nobody gave 9 of 10 or more")
+    found = words.referrals(_plan(tmp_path, surveys=survey))
+    assert found.sentence.startswith("No account that still orders by its habit and has no complaint open gave 9 of 10")
 
 
 def test_without_surveys_nobody_can_be_picked(tmp_path):
@@ -65,3 +66,27 @@ def test_the_weakest_principle_is_named_with_what_to_do():
     found = words.principles(result)
     assert found.sentence.startswith('Of the four principles, 2 can be seen in the book; the weakest is "Its own way')
     assert found.decision.startswith("Write down a purpose before each contact")
+
+
+def _due(kind: str, account_id: str, days_overdue: int, revenue: float, due_on="2026-10-20") -> dict:
+    row = {"kind": kind, "account_id": account_id, "days_overdue": days_overdue, "revenue": revenue, "detail": ""}
+    return row | {"due_on": pd.Timestamp(due_on), "manager_id": "M1", "group": "contacts"}
+
+
+def test_what_is_at_stake_comes_first_and_the_larger_account_before_the_smaller():
+    rows = [
+        _due("contact", "ahead", 0, 900.0),
+        _due("contact", "sooner", 0, 1.0, "2026-10-02"),
+        _due("contact", "late", 40, 20.0),
+        _due("expired", "late and large", 5, 600.0),
+        _due("silent", "gone", 0, 300.0),
+        _due("complaint", "waits", 9, 800.0),
+    ]
+    found = plan.by_stake(pd.DataFrame(rows))["account_id"].tolist()
+    assert found == ["waits", "gone", "late and large", "late", "sooner", "ahead"]
+
+
+def test_a_complaint_that_is_open_keeps_an_account_from_being_asked_for_a_favour(tmp_path):
+    case = small_frames()["cases"].head(1).assign(account_id="0001", closed_on=pd.NaT)
+    none = small_frames()["references"].head(0)
+    assert _plan(tmp_path, surveys=_survey(9), references=none, cases=case).askable.empty

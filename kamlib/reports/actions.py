@@ -7,10 +7,13 @@ import pandas as pd
 from kamlib.reports.sentences import keys, placeholders, say
 
 SHOWN = ["what", "why", "owner", "due_on", "measure"]
+NOBODY, SUPERVISOR = "nobody", "supervisor"  # names of calendars, beside those of managers and roles
 
 
 def in_words(rows: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
-    """The actions with ``name``, ``what``, ``why``, ``owner`` and ``measure``, and what a calendar needs.
+    """The actions with ``name``, ``what``, ``why``, ``owner`` and ``measure``, and what calendars need.
+
+    ``calendar`` names whose calendar an action belongs in: the manager's identifier, or the role that owns it.
 
     Parameters
     ----------
@@ -29,7 +32,8 @@ def in_words(rows: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
     words = pd.DataFrame(said, columns=["what", "why"]).assign(name=called, owner=owners)
     words = words.set_axis(rows.index).astype("str")
     worded = pd.concat([rows, words], axis=1).assign(measure=measures)
-    return worded.assign(key=worded["action_id"], summary=worded["what"], description=worded["why"])
+    mine = worded["manager_id"].fillna(NOBODY).where(worded["role"] == "manager", worded["role"])
+    return worded.assign(key=worded["action_id"], summary=worded["what"], description=worded["why"], calendar=mine)
 
 
 def _said(row: dict, name: str) -> tuple[str, str]:

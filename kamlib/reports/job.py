@@ -148,7 +148,8 @@ def collect_findings(executed: nbformat.NotebookNode) -> list[dict]:
 def _execute(job: Job, building: Path) -> nbformat.NotebookNode:
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
     until = time.monotonic() + job.timeout_seconds
-    environment = {"KAM_OUTPUT": str(building), **dict.fromkeys(names, str(job.threads)), **job.environment}
+    report = {"KAM_OUTPUT": str(building), "KAM_REPORT": job.name}
+    environment = {**report, **dict.fromkeys(names, str(job.threads)), **job.environment}
     return papermill.execute_notebook(
         str(job.notebook),
         str(building / "notebook.ipynb"),

@@ -250,13 +250,15 @@ def actions(frame: pd.DataFrame, as_of) -> None:
         raise RequestError(f"actions lack {len(lacking)} columns: {', '.join(lacking)}")
     if doubled := int(frame["action_id"].duplicated().sum()):
         raise RequestError(f"{doubled} actions have the identifier of another one; gather them first")
-    for_machines = [column for column in frame if column not in {*wanted, "key", "summary", "description"}]
+    for_machines = [column for column in frame if column not in {*wanted, "key", "summary", "description", "calendar"}]
     write_table("actions", frame[[*wanted, *for_machines]])
     if frame.empty:
         sentence("actions.none")
         return
-    checklist(frame)
-    calendar("actions", frame, as_of)
+    checklist(frame, rows=30)
+    # Named by its playbook, since calendar programs show files of several playbooks side by side.
+    name = re.sub(r"[^a-z0-9_\-]+", "-", os.environ.get("KAM_REPORT", "actions").lower())
+    calendar(name, frame, as_of, by="calendar")
 
 
 def harmless(frame: pd.DataFrame) -> pd.DataFrame:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import pandas as pd
 
 from kamlib.reports.sentences import placeholders, say
+from kamlib.studies.actions import KINDS_OF_DUES, identity
 
 SHOWN = ("due_on", "days_overdue", "what", "why")
 
 
 def in_words(rows: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
     """The rows with ``what`` is to be done and ``why``, and what a calendar needs: key, summary, description.
+
+    The key is that of the same thing among the actions of the playbooks, so that importing both doubles nothing.
 
     Parameters
     ----------
@@ -23,7 +26,8 @@ def in_words(rows: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
     called = owner.map(names).fillna(owner)
     said = [_said(row, name) for row, name in zip(rows.to_dict("records"), called, strict=True)]
     words = pd.DataFrame(said, columns=["what", "why"], index=rows.index).astype("str")
-    keys = rows["kind"] + "|" + owner.fillna("") + "|" + rows["detail"]
+    marks = rows.assign(kind=rows["kind"].replace(KINDS_OF_DUES))[["kind", "account_id", "manager_id", "detail"]]
+    keys = pd.Series([identity(*mark) for mark in marks.to_numpy()], rows.index, dtype="str")
     return rows.assign(name=called, **words, key=keys, summary=words["what"], description=words["why"])
 
 

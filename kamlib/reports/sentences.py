@@ -21,9 +21,11 @@ DEFAULT_LANGUAGE = "en"
 
 
 class _Formatter(string.Formatter):
-    """Python's formatter plus three conversions that numbers in reports need."""
+    """Python's formatter plus four conversions that numbers in reports need."""
 
     def format_field(self, value, spec: str) -> str:
+        if "|" in spec:
+            return _by_number(value, spec.split("|"))
         if spec == "day":
             return _day(value)
         if spec == "money":
@@ -31,6 +33,12 @@ class _Formatter(string.Formatter):
         if spec == "signed":
             return f"{value:+,.0f}".replace("-", "−")
         return format(value, spec).replace("-", "−") if _is_negative_number(value, spec) else format(value, spec)
+
+
+def _by_number(value, forms: list[str]) -> str:
+    """The form for one or for many, or of three that for none, one or many; ``#`` stands for the number."""
+    none, one, many = forms if len(forms) == 3 else (forms[-1], *forms)
+    return {0: none, 1: one}.get(value, many).replace("#", f"{value:,.0f}")
 
 
 def _is_negative_number(value, spec: str) -> bool:
@@ -78,7 +86,12 @@ def keys(language: str = DEFAULT_LANGUAGE) -> list[str]:
 
 def placeholders(key: str, language: str = DEFAULT_LANGUAGE) -> set[str]:
     """The names of the values a sentence needs."""
-    return {name for _, name, _, _ in string.Formatter().parse(_catalogue(language)[key]) if name}
+    return _names(_catalogue(language)[key])
+
+
+def _names(text: str) -> set[str]:
+    fields = [(name, spec) for _, name, spec, _ in string.Formatter().parse(text) if name]
+    return {name for name, _ in fields}.union(*(_names(spec) for _, spec in fields))
 
 
 def say(key: str, language: str = DEFAULT_LANGUAGE, **values) -> str:
@@ -90,7 +103,8 @@ def say(key: str, language: str = DEFAULT_LANGUAGE, **values) -> str:
         ``topic.key``, for example ``findings.too_few_accounts``.
     values
         The named values. ``{when:day}`` writes a date, ``{amount:money}`` an amount, and any Python format
-        works; minus signs are typographic.
+        works; minus signs are typographic. ``{n:one form|many}`` and ``{n:none|one form|many}`` choose by number,
+        with ``#`` for the number: ``{n:No visit is|One visit is|# visits are} planned.``
 
     Raises
     ------

@@ -34,6 +34,7 @@ COLUMNS = [
 ROLES = ("manager", "supervisor", "director", "executive", "custodian", "service", "supply", "marketing", "legal")
 KINDS_OF_DUES = {
     "first_contact": "contact",
+    "silent": "contact",
     "renewal": "contract",
     "expired": "contract",
     "document": "signature",
@@ -130,7 +131,7 @@ def gather(parts: list[pd.DataFrame], as_of: pd.Timestamp) -> pd.DataFrame:
     frame = pd.concat(filled, ignore_index=True) if filled else _none()
     first = as_of + pd.offsets.BDay(1)
     frame = frame.assign(asked_on=as_of, due_on=frame["due_on"].fillna(first).clip(lower=first))
-    frame["action_id"] = [_identity(*row) for row in frame[["kind", "account_id", "manager_id", "detail"]].to_numpy()]
+    frame["action_id"] = [identity(*row) for row in frame[["kind", "account_id", "manager_id", "detail"]].to_numpy()]
     frame[["due_on", "asked_on"]] = frame[["due_on", "asked_on"]].astype("datetime64[s]")
     # What is due on one day stays in the order it was given in, which is that of its importance.
     frame = frame.sort_values("due_on", kind="stable", ignore_index=True)
@@ -187,7 +188,14 @@ def _none() -> pd.DataFrame:
     return propose("step", "", pd.DataFrame(columns=["account_id", "manager_id"], dtype="object"), pd.NaT, "")
 
 
-def _identity(kind: str, account_id, manager_id, detail: str) -> str:
+def identity(kind: str, account_id, manager_id, detail: str) -> str:
+    """What an action goes by in every report and calendar; it names no day, so that it outlives one.
+
+    Examples
+    --------
+    >>> identity("contact", "0007", "M1", "") == identity("contact", "0007", "M2", "")
+    True
+    """
     whose = account_id or ("" if pd.isna(manager_id) else manager_id)
     text = "\x1f".join([kind, str(whose), detail])
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=6).hexdigest()

@@ -14,9 +14,11 @@ from kamlib.book.store import Book
 from kamlib.errors import RequestError
 from kamlib.studies import dues
 from kamlib.studies.cadence import Cadence, keep_rhythm
+from kamlib.studies.portfolio import key_accounts
+from kamlib.studies.silence import silent
 
 GROUPS = {
-    "contacts": ("contact", "first_contact"),
+    "contacts": ("contact", "first_contact", "silent"),
     "complaints": ("complaint",),
     "contracts": ("renewal", "expired", "document"),
     "executives": ("executive",),
@@ -50,7 +52,8 @@ class DueList:
     managers : one row each: manager_id, things_due, things_overdue, overdue_revenue (of twelve months, of the
         accounts with something overdue).
     absent : groups that cannot be listed, since their table is not in the book.
-    key_accounts : how many accounts are key accounts.
+    key_accounts : how many accounts are key accounts, and ``keys_from`` whether this period's ``segmentation`` says so
+        or the ``book`` (see :func:`kamlib.studies.portfolio.key_accounts`).
     has_logs : whether the book says when contacts were written down.
     rules : the declared thresholds prospect_contact_days, customer_contact_days and log_check_days.
     record : of what the last report listed as due by today: listed, done (no longer listed); None without one.
@@ -65,6 +68,7 @@ class DueList:
     managers: pd.DataFrame
     absent: tuple[str, ...]
     key_accounts: int
+    keys_from: str
     has_logs: bool
     rules: dict[str, float]
     record: pd.Series | None
@@ -91,8 +95,7 @@ def measure(
     period : the period reported; logs are checked from its first day on.
     horizon_days : how many days ahead are listed; everything overdue is.
     with_personal : whether birthdays of contacts who agreed to be contacted are listed.
-    tables : folder of this period's reports: class A of the segmentation are key accounts beside those named
-        strategic.
+    tables : folder of this period's reports, whose segmentation names the key accounts.
     previous : folder of the last report, to see what was done.
 
     Raises
@@ -113,7 +116,8 @@ def measure(
     until = as_of + pd.Timedelta(days=horizon_days)
     rhythm = keep_rhythm(book, as_of, CHANNELS)
     accounts = _accounts(book, rhythm)
-    keys = _key_accounts(accounts, tables)
+    named, keys_from = key_accounts(book, tables)
+    keys = accounts["account_id"].isin(named)
     parts = _parts(book, accounts, keys, span, as_of)
     if with_personal:
         parts.append(_birthdays(book, accounts, as_of, until))
@@ -127,6 +131,7 @@ def measure(
         _managers(rows, accounts),
         tuple(group for group, table in _NEEDS.items() if table not in book.tables),
         int(keys.sum()),
+        keys_from,
         book.has("visits", "logged_on"),
         {name: book.settings.value(name) for name in RULES},
         _record(rows, previous, as_of),
@@ -136,7 +141,7 @@ def measure(
 
 def _accounts(book: Book, rhythm: Cadence | None) -> pd.DataFrame:
     """The accounts with their stage, last contact and days allowed between contacts; missing without visits."""
-    columns = ("account_id", "name", "manager_id", "opened_on", "is_strategic")
+    columns = ("account_id", "name", "manager_id", "opened_on")
     frame = book.collect(book.table("accounts", *columns), ["account_id"])
     kept = ["account_id", "stage", "last_contact", "allowed_days", "revenue"]
     if rhythm is None:
@@ -151,22 +156,10 @@ def _executives(book: Book) -> pd.Series:
     return book.collect(days, ["account_id"]).set_index("account_id")["last"]
 
 
-def _key_accounts(accounts: pd.DataFrame, tables: str) -> pd.Series:
-    """Whether each account is a key account: named strategic, or class A in this period's segmentation."""
-    is_key = accounts["is_strategic"].eq(True)
-    path = Path(tables) / "segmentation" / "tables" / "accounts.parquet"
-    if tables and path.is_file():
-        said = pd.read_parquet(path)
-        column = "is_key" if "is_key" in said else "abc"
-        top = said.loc[said[column].isin([True, "A"]), "account_id"]
-        is_key |= accounts["account_id"].isin(top)
-    return is_key
-
-
 def _parts(book: Book, accounts: pd.DataFrame, keys: pd.Series, span: Period, as_of) -> list[pd.DataFrame]:
     settings, parts = book.settings, [dues.milestones_due(accounts, as_of)]
     if "visits" in book.tables:
-        parts.append(dues.contacts_due(accounts, as_of))
+        parts.append(dues.silent_due(dues.contacts_due(accounts, as_of), silent(book, as_of)))
         parts.append(dues.executive_due(accounts[keys], _executives(book), settings, as_of))
         parts.append(dues.logs_due(_unlogged(book, accounts, span, as_of), settings))
     managers = accounts[["account_id", "manager_id"]]
@@ -241,7 +234,7 @@ def _record(rows: pd.DataFrame, previous: str, as_of: pd.Timestamp) -> pd.Series
     if not previous or not path.is_file():
         return None
     said = pd.read_parquet(path)
-    said = said[said["due_on"] <= as_of]
+    said, rows = (frame.replace({"kind": {"silent": "contact"}}) for frame in (said[said["due_on"] <= as_of], rows))
     marks = ["kind", "account_id", "manager_id", "detail", "due_on"]
     still = said.merge(rows[marks].drop_duplicates(), on=marks, how="left", indicator=True)["_merge"] == "both"
     return pd.Series({"listed": len(said), "done": int(np.sum(~still))})

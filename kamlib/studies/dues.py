@@ -3,7 +3,8 @@
 Each function takes frames and returns rows of :data:`COLUMNS`, one for each thing that is due:
 
 kind
-    ``contact``, ``first_contact``, ``executive``, ``complaint``, ``renewal``, ``expired``, ``document``, ``log``,
+    ``contact``, ``silent`` (a contact with one that has stopped ordering), ``first_contact``, ``executive``,
+    ``complaint``, ``renewal``, ``expired``, ``document``, ``log``,
     ``milestone``, or what a study adds.
 account_id, manager_id
     whose it is; ``log`` rows belong to a manager and to no account.
@@ -81,6 +82,23 @@ def contacts_due(accounts: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     )
 
 
+def silent_due(contacts: pd.DataFrame, silent: pd.DataFrame) -> pd.DataFrame:
+    """The contacts with those of accounts that have fallen silent told as such: kind ``silent``, on the same day.
+
+    Parameters
+    ----------
+    contacts : as :func:`contacts_due` returns them. silent : as :func:`kamlib.studies.silence.silent` returns it.
+    """
+    habits = silent.set_index("account_id")[["last_order", "usual_days"]]
+    known = contacts[["account_id"]].join(habits, on="account_id")
+    is_silent = (contacts["kind"] == "contact") & known["last_order"].notna()
+    return contacts.assign(
+        kind=contacts["kind"].mask(is_silent, "silent"),
+        since=contacts["since"].mask(is_silent, known["last_order"].astype("datetime64[s]")),
+        count=contacts["count"].mask(is_silent, known["usual_days"]),
+    )
+
+
 def executive_due(accounts: pd.DataFrame, met: pd.Series, settings: Settings, as_of) -> pd.DataFrame:
     """The next meeting of executives with each key account given; *met* is the last one by account_id."""
     # Looked up and not mapped: pandas cannot map by a series of days that is empty.
@@ -133,7 +151,8 @@ def milestones_due(accounts: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     known = accounts[accounts["opened_on"].notna() & (accounts["stage"] == "customer")]
     years = as_of.year - known["opened_on"].dt.year
     years += _anniversary(known["opened_on"], years) <= as_of
-    return rows("milestone", known, _anniversary(known["opened_on"], years), known["opened_on"], count=years)
+    day = _anniversary(known["opened_on"], years)
+    return rows("milestone", known, day, known["opened_on"], "anniversary", years)
 
 
 def _anniversary(opened: pd.Series, years: pd.Series) -> pd.Series:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pandas as pd
 
 from kamlib.book.features import last_day
@@ -36,3 +39,41 @@ def portfolio(book: Book, months: int = 12) -> pd.DataFrame:
     frame["abc"] = abc(frame.set_index("account_id")["revenue"], book.settings.value("abc_cuts")).to_numpy()
     frame["is_key"] = frame["abc"] == KEY_CLASS
     return frame.sort_values(["revenue", "account_id"], ascending=[False, True], ignore_index=True)
+
+
+def key_accounts(book: Book, tables: str = "") -> tuple[pd.Series, str]:
+    """The identifiers of the key accounts, and where they come from.
+
+    Parameters
+    ----------
+    book : the book as of its day.
+    tables : folder of this period's reports; may be empty.
+
+    Returns
+    -------
+    The identifiers, and ``segmentation`` where this period's segmentation report names them (as they are once its
+    decisions are carried out), else ``book``: those named strategic, and class A of twelve months' revenue.
+
+    Examples
+    --------
+    >>> key_accounts(book)[1]  # doctest: +SKIP
+    'book'
+    """
+    named = _named_by_segmentation(book, tables)
+    if named is not None:
+        return named, "segmentation"
+    frame = portfolio(book)
+    is_strategic = frame["is_strategic"].eq(True) if "is_strategic" in frame else False
+    return frame.loc[frame["is_key"] | is_strategic, "account_id"], "book"
+
+
+def _named_by_segmentation(book: Book, tables: str) -> pd.Series | None:
+    """Those the segmentation report of this very day names; None without one."""
+    folder = Path(tables) / "segmentation"
+    path, manifest = folder / "tables" / "accounts.parquet", folder / "manifest.json"
+    if not tables or not path.is_file():
+        return None
+    if manifest.is_file() and json.loads(manifest.read_text(encoding="utf-8"))["as_of"] != str(day_of(book).date()):
+        return None
+    said = pd.read_parquet(path)
+    return said.loc[said["is_key"].eq(True), "account_id"] if "is_key" in said else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from kamlib.reports.actions import NOBODY, SUPERVISOR
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
 from kamlib.reports.reminders import in_words
 from kamlib.reports.sentences import say
@@ -78,13 +79,15 @@ def due_contracts(result: DueList) -> Finding:
     counts = rows["kind"].value_counts()
     kinds = {"renewals": "renewal", "expired": "expired", "documents": "document"}
     values = {name: int(counts.get(kind, 0)) for name, kind in kinds.items()}
-    return _group(result, "contracts", values, len(rows), len(rows))
+    decision = "talk" if values["renewals"] else "settle" if values["expired"] else "copy"
+    return _group(result, "contracts", values, len(rows), len(rows), f"contracts_{decision}")
 
 
 def due_executives(result: DueList) -> Finding:
     """Meetings of executives with key accounts."""
     if "executives" not in result.absent and not result.key_accounts:
-        return _nothing("executives", say("due_list.executives_no_keys"))
+        branch = "executives_no_keys_named" if result.keys_from == "segmentation" else "executives_no_keys"
+        return _nothing("executives", say(f"due_list.{branch}"))
     rows = result.of("executives")
     values = {"n": len(rows), "late": _late(rows), "keys": result.key_accounts}
     return _group(result, "executives", values, len(rows), result.key_accounts)
@@ -97,7 +100,7 @@ def due_logs(result: DueList) -> Finding:
     rows, days = result.of("logs"), result.rules["log_check_days"]
     count = int(rows["count"].sum())
     sentence = say("due_list.logs_some" if count else "due_list.logs_none", n=len(rows), count=count)
-    decision = say("due_list.logs_decision", days=days) if count else ""
+    decision = say("due_list.logs_decision", n=len(rows), days=days) if count else ""
     return _counted("logs", sentence, count, count, decision)
 
 
@@ -108,12 +111,16 @@ def due_table(result: DueList, group: str = "") -> pd.DataFrame:
 
 
 def due_calendar(result: DueList) -> pd.DataFrame:
-    """The list for a calendar: what is overdue stands on the day of the list, since nobody looks at days gone by."""
+    """The list for calendars: what is overdue stands on the day of the list, since nobody looks at days gone by.
+
+    ``calendar`` names whose it is: the manager's, or the supervisor's for the checks of logs.
+    """
     rows = due_table(result)
     is_late = rows["days_overdue"] > 0
     told = [say("due_list.calendar_overdue", due_on=r.due_on, why=r.why) for r in rows[is_late].itertuples()]
     rows.loc[is_late, "description"] = told
-    return rows.assign(due_on=rows["due_on"].clip(lower=result.as_of))
+    owner = rows["manager_id"].fillna(NOBODY).mask(rows["group"] == "logs", SUPERVISOR)
+    return rows.assign(due_on=rows["due_on"].clip(lower=result.as_of), calendar=owner)
 
 
 def due_managers(result: DueList) -> pd.DataFrame:
@@ -122,13 +129,19 @@ def due_managers(result: DueList) -> pd.DataFrame:
     return result.managers.assign(name=names.fillna(result.managers["manager_id"]))
 
 
-def _group(result: DueList, group: str, values: dict, value: int, n: int) -> Finding:
+def due_keys(result: DueList) -> str:
+    """Which accounts count as key accounts here."""
+    return say(f"due_list.keys_{result.keys_from}")
+
+
+def _group(result: DueList, group: str, values: dict, value: int, n: int, decision: str = "") -> Finding:
     if group in result.absent:
         key = "contacts" if group == "executives" else group
         return _nothing(group, say(f"due_list.{key}_absent"))
     is_empty = result.of(group).empty
     sentence = say(f"due_list.{group}_{'none' if is_empty else 'some'}", **values)
-    return _counted(group, sentence, value, n, "" if is_empty else say(f"due_list.{group}_decision"))
+    decision = "" if is_empty else say(f"due_list.{decision or group + '_decision'}", **values)
+    return _counted(group, sentence, value, n, decision)
 
 
 def _late(rows: pd.DataFrame) -> int:

@@ -10,9 +10,10 @@ import pandas as pd
 from kamlib.book.periods import months_before
 from kamlib.book.store import Book
 from kamlib.studies import actions
+from kamlib.studies.silence import silent
 
 MONTHS = 12
-PRACTICES = {"contacts": "K077", "contracts": "K081", "logs": "K076", "invitations": "K079"}
+PRACTICES = {"contacts": "K077", "complaints": "K077", "contracts": "K081", "logs": "K076", "invitations": "K079"}
 PRINCIPLES = ("proactive", "personal", "reciprocal", "own")
 
 
@@ -25,8 +26,8 @@ class ContactPlan:
     as_of : day the book is read as of.
     principles : one row for each of the four principles: principle (proactive, personal, reciprocal, own), share and
         n; both missing where the book cannot tell.
-    askable : accounts whose last answer of twelve months was content and that have referred nobody since: account_id,
-        manager_id, name, satisfaction, surveyed_on.
+    askable : accounts whose last answer of twelve months was content and that have referred nobody since, without those
+        that have fallen silent or have a complaint open: account_id, manager_id, name, satisfaction, surveyed_on.
     least_satisfaction : from which satisfaction on an account is asked.
     actions, names : the actions, and the names in them.
     """
@@ -57,19 +58,50 @@ def measure(book: Book, due: pd.DataFrame, contacts_a_day: int = 6) -> ContactPl
     least = float(book.settings.value("referral_satisfaction"))
     answers = _last_answers(book, since)
     askable = _askable(book, answers, least, since)
-    parts = [_due(due[due["group"] == group], group) for group in PRACTICES]
-    parts[0] = actions.spread(parts[0], as_of, contacts_a_day)
-    parts.append(_ask(askable, as_of))
-    rows = actions.gather(parts, as_of)
+    askable = askable[~askable["account_id"].isin(_unfit(book, as_of))].reset_index(drop=True)
+    rows = actions.gather([_due(due, as_of, contacts_a_day), _ask(askable, as_of)], as_of)
     principles = _principles(book, answers, least, since)
     return ContactPlan(as_of, principles, askable, least, rows, actions.names(book, rows))
 
 
-def _due(rows: pd.DataFrame, group: str) -> pd.DataFrame:
-    if group == "contacts" and "revenue" in rows:  # those that bring most come first when days are dealt
-        rows = rows.sort_values(["revenue", "due_on", "account_id"], ascending=[False, True, True])
-    role = "supervisor" if group == "logs" else "manager"
-    return actions.from_dues(rows, PRACTICES[group], role)
+def by_stake(due: pd.DataFrame) -> pd.DataFrame:
+    """What is due in the order of what is at stake.
+
+    First (``stake`` 0) accounts that have stopped ordering and complaints that are overdue, then (1) what else is
+    overdue, then (2) what is ahead by its day; within the first two the account that brings most first.
+    """
+    is_late = due["days_overdue"] > 0
+    at_stake = (due["kind"] == "silent") | ((due["kind"] == "complaint") & is_late)
+    stake = np.select([at_stake, is_late], [0, 1], 2)
+    ahead = due["due_on"].where(stake == 2)  # what is overdue is ordered by money and not by its day
+    rows = due.assign(stake=stake, ahead=ahead, brings=due["revenue"].fillna(0))
+    order = ["stake", "ahead", "brings", "due_on", "account_id", "kind", "detail"]
+    rows = rows.sort_values(order, ascending=[True, True, False, True, True, True, True])
+    return rows.drop(columns=["ahead", "brings"])
+
+
+def _due(due: pd.DataFrame, as_of: pd.Timestamp, a_day: int) -> pd.DataFrame:
+    """What is due as actions in the order of what is at stake, dealt some a day where it is overdue or at stake."""
+    ranked = by_stake(due[due["group"].isin(PRACTICES) & ((due["kind"] != "complaint") | (due["days_overdue"] > 0))])
+    parts = []
+    for group, rows in ranked.groupby("group"):
+        role = "supervisor" if group == "logs" else "manager"
+        parts.append(actions.from_dues(rows, PRACTICES[group], role))
+    if not parts:
+        return ranked.head(0)
+    made = pd.concat(parts).loc[ranked.index]
+    made.loc[ranked["stake"] == 0, "due_on"] = pd.NaT  # at once, whatever the rhythm allows
+    is_own = made["role"] == "manager"
+    return pd.concat([actions.spread(made[is_own], as_of, a_day), made[~is_own]]).loc[ranked.index]
+
+
+def _unfit(book: Book, as_of: pd.Timestamp) -> set[str]:
+    """Accounts that are not asked for a favour: those that have fallen silent or have a complaint open."""
+    found = set(silent(book, as_of)["account_id"])
+    if "cases" in book.tables:
+        cases = book.frame("cases")
+        found |= set(cases.loc[cases["closed_on"].isna(), "account_id"])
+    return found
 
 
 def _ask(askable: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:

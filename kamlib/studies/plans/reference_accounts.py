@@ -11,6 +11,7 @@ from kamlib.book.store import Book
 from kamlib.studies import actions, shares
 from kamlib.studies.diffusion import Diffusion, diffuse
 from kamlib.studies.portfolio import day_of, portfolio
+from kamlib.studies.silence import silent
 
 ACTIVE_DAYS = 120
 BENEFITS = ("club", "training", "trial", "symposium")
@@ -32,8 +33,9 @@ class ReferencePlan:
     benchmarks : by industry: industry, customers, prospects, references, account_id, name and satisfaction of the
         benchmark: the largest key account that gave *least* or more and has no severe complaint open (missing without
         one).
-    askable : content accounts that have referred nobody in twelve months: account_id, manager_id, name, industry,
-        satisfaction, surveyed_on, prospects (in its industry). least : from which satisfaction on.
+    askable : content accounts that have referred nobody in twelve months, still order and have no complaint open:
+        account_id, manager_id, name, industry, satisfaction, surveyed_on, prospects (in its industry). least : from
+        which satisfaction on.
     has_surveys : whether the book has answers to surveys.
     word : see :mod:`kamlib.studies.diffusion`.
     club : key accounts asked to each benefit in two years: benefit, asked, n, share, share_low, share_high.
@@ -71,7 +73,7 @@ def measure(book: Book, asked_at_most: int = 15) -> ReferencePlan:
     made = book.frame("references") if book.has("references") else None
     answers = _answers(book, as_of)
     content = _content(book, accounts, answers, least)
-    askable = _askable(accounts, content, made, as_of)
+    askable = _askable(book, accounts, content, made, as_of)
     referred, other = _active(accounts, made)
     club = _club(book, accounts, as_of)
     rows = actions.gather(_actions(askable.head(asked_at_most), club, as_of), as_of)
@@ -115,8 +117,12 @@ def _prospects(accounts: pd.DataFrame) -> pd.Series:
     return accounts[accounts["lifecycle"].isin(PROSPECTS)].groupby("industry").size()
 
 
-def _askable(accounts: pd.DataFrame, content: pd.DataFrame, made, as_of: pd.Timestamp) -> pd.DataFrame:
-    rows = content
+def _askable(book: Book, accounts: pd.DataFrame, content: pd.DataFrame, made, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Content accounts that still order and wait for no answer: nobody else is asked for a favour."""
+    rows = content[~content["account_id"].isin(silent(book, as_of)["account_id"])]
+    if "cases" in book.tables:
+        cases = book.frame("cases")
+        rows = rows[~rows["account_id"].isin(cases.loc[cases["closed_on"].isna(), "account_id"])]
     if made is not None:
         recent = made[made["referred_on"] > as_of - pd.DateOffset(years=1)]
         rows = rows[~rows["account_id"].isin(recent["account_id"])]
