@@ -824,19 +824,45 @@ def test_each_step_is_told(export):
     assert told == ["reading accounts", "reading orders", "writing the book"]
 
 
-def test_the_example_in_the_readme_works(tmp_path):
+def _readme_example(folder):
+    """The files of the README's example; the orders' file and the mapping as text."""
     text = (Path(__file__).parents[1] / "data" / "mappings" / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```(?:yaml)?\n(.*?)```", text, re.DOTALL)
     customers, invoices, mapping = (
         next(b for b in blocks if b.startswith(start)) for start in ("客戶編號", "發票號碼", "book:")
     )
-    (tmp_path / "customers.csv").write_text(customers, encoding="cp950")
-    (tmp_path / "invoices.csv").write_text(invoices, encoding="utf-8")
-    (tmp_path / "m.yml").write_text(mapping, encoding="utf-8")
-    report = ingest(tmp_path / "m.yml", tmp_path, tmp_path / "book")
-    with open_book(tmp_path / "book") as book:
-        assert book.frame("orders").revenue.tolist() == [12_000, -1_500, 12_000]
-    assert report.of("orders").dropped == {"subtotal": 1} and report.rejected == 0
+    (folder / "customers.csv").write_text(customers, encoding="cp950")
+    return text, invoices, mapping
+
+
+def _ingest_readme_example(folder, invoices, mapping):
+    (folder / "invoices.csv").write_text(invoices, encoding="utf-8")
+    (folder / "m.yml").write_text(mapping, encoding="utf-8")
+    report = ingest(folder / "m.yml", folder, folder / "book")
+    with open_book(folder / "book") as book:
+        return report, book.frame("orders"), book.frame("accounts")
+
+
+def test_the_example_in_the_readme_works(tmp_path):
+    _, invoices, mapping = _readme_example(tmp_path)
+    report, orders, accounts = _ingest_readme_example(tmp_path, invoices, mapping)
+    assert orders.revenue.tolist() == [12_000, -1_500, 12_000]
+    assert orders.quantity.tolist() == [2, -1, 10]
+    assert dict(zip(accounts.account_id, accounts.manager_id, strict=True)) == {"0007": "M01", "00012-A": "M02"}
+    assert report.of("orders").dropped == {"blank rows": 1, "repeated header": 1, "subtotal": 1}
+    assert report.rejected == 0
+
+
+def test_the_recipe_in_the_readme_drops_lines_that_the_export_holds_twice(tmp_path):
+    text, invoices, mapping = _readme_example(tmp_path)
+    head, first, *rest = invoices.splitlines(keepends=True)
+    twice = "".join([head, first, first, *rest])
+    recipe = re.search(r"\n    (one_per: .*)\n", text)[1]
+    once = mapping.replace("from: invoices\n    columns", f"from: invoices\n    {recipe}\n    columns")
+    assert len(_ingest_readme_example(tmp_path, twice, mapping)[1]) == 4
+    report, orders, _ = _ingest_readme_example(tmp_path, twice, once)
+    assert orders.revenue.tolist() == [12_000, -1_500, 12_000]
+    assert sum(report.of("orders").dropped.values()) == 4
 
 
 cells = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
