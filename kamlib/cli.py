@@ -153,6 +153,8 @@ def _render_one(request) -> int:
     summary = run_render(request, tell=_tell)
     for outcome in summary.failed:
         click.echo(f"failed: {outcome.label}: {outcome.why}", err=True)
+    for missed in summary.left_out:
+        click.echo(missed.line())
     published = len(summary.outcomes) - len(summary.failed)
     click.echo(f"{published} of {len(summary.outcomes)} reports are published, {summary.seconds:.0f} s")
     click.echo(str(summary.folder / "index.html"))

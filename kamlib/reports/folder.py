@@ -133,7 +133,15 @@ def publish(building: Path, target: Path, manifest: dict) -> None:
             replaced.rename(target)
         raise
     if replaced.exists():
-        shutil.rmtree(replaced)
+        _retire(replaced, target)
+
+
+def _retire(replaced: Path, target: Path) -> None:
+    """Remove a replaced report, but not the pages of single accounts or managers that lie in its folder."""
+    for manifest in replaced.glob(f"*/{MANIFEST}"):
+        if not (target / manifest.parent.name).exists():
+            manifest.parent.rename(target / manifest.parent.name)
+    shutil.rmtree(replaced)
 
 
 def tidy(period_folder: Path) -> None:
@@ -143,7 +151,7 @@ def tidy(period_folder: Path) -> None:
     for replaced in period_folder.rglob(f"{_REPLACED}*"):
         target = replaced.with_name(replaced.name.removeprefix(_REPLACED))
         if target.exists():
-            shutil.rmtree(replaced)
+            _retire(replaced, target)
         else:
             replaced.rename(target)
     for temporary in period_folder.rglob(f"{_WRITING}*"):

@@ -31,15 +31,15 @@ def write_index(where: Path, book: str, period: str, as_of: str, failed: list[di
     entries = [_entry(report, where, before, reasons.get(report, "")) for report in reports]
     single = [entry for entry, report in zip(entries, reports, strict=True) if report.parent == where]
     fanned = [entry for entry, report in zip(entries, reports, strict=True) if report.parent != where]
-    published = {*reports}
+    accounts, published = _accounts(reports, where), {*reports}
     page = frame(
         "index.html.j2",
         book=book,
         period=period,
         as_of=as_of,
         reports=single,
-        fanned=fanned,
-        accounts=_accounts(reports, where),
+        fanned=_by_notebook(fanned, {folder.safe_name(one["account_id"]): one["name"] for one in accounts}),
+        accounts=accounts,
         failed=[f | {"is_stale": path in published} for f, path in zip(failed, reasons, strict=True)],
     )
     folder.write_text(where / "index.html", page)
@@ -56,6 +56,8 @@ def _entry(report: Path, where: Path, before: Path, why_stale: str) -> dict:
     made_on = manifest["made_on"].replace("T", " ")[:16]
     return {
         "title": title,
+        "name": manifest["report"],
+        "of": manifest["title"],
         "key": manifest["key"],
         "href": href,
         "findings": findings,
@@ -64,6 +66,15 @@ def _entry(report: Path, where: Path, before: Path, why_stale: str) -> dict:
         "made_on": made_on,
         "as_of": manifest["as_of"],
     }
+
+
+def _by_notebook(entries: list[dict], names: dict[str, str]) -> list[dict]:
+    """The pages that come one for each account, manager and so on: a list for each notebook, in its title's words."""
+    groups: dict[str, dict] = {}
+    for entry in entries:
+        group = groups.setdefault(entry["name"], {"title": entry["of"], "pages": []})
+        group["pages"].append({**entry, "about": names.get(entry["key"], "")})
+    return list(groups.values())
 
 
 def _findings(report: Path) -> list[dict]:

@@ -17,9 +17,10 @@ from kamlib.book.store import Book, open_book
 from kamlib.errors import RequestError
 from kamlib.reports import failures, folder, index
 from kamlib.reports.job import Job, Outcome, is_unchanged, run
+from kamlib.reports.pages import LeftOut, left_out, pages_of
 from kamlib.reports.parameters import fill, read_notebook
 from kamlib.reports.pdf import require_chromium
-from kamlib.reports.spec import EACH, Report, kind_of_period, read_reports, root
+from kamlib.reports.spec import Report, kind_of_period, read_reports, root
 
 FORMATS = ("html", "pdf", "xlsx")
 ACCOUNTS = "tables/accounts.parquet"
@@ -85,12 +86,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Summary:
-    """What came of a run; ``unwritten`` says why its index could not be written, where that is so."""
+    """What came of a run; ``unwritten`` says why its index could not be written, where that is so, and
+    ``left_out`` which accounts are on no page of a fan-out."""
 
     folder: Path
     outcomes: list[Outcome]
     seconds: float
     unwritten: str = ""
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def failed(self) -> list[Outcome]:
@@ -165,16 +168,16 @@ def render(request: Request, tell: Callable[[str], None] = lambda line: None) ->
         _refuse_empty_period(book, period)
         own = folder.book_folder(book.name, privacy.redaction if request.redact else "")
         where = (request.out or root() / "reports" / "rendered") / own / period.label
+        jobs, missed = _jobs(request, reports, book, period, where), left_out(reports, book)
         with folder.held(where):
             folder.tidy(where)
-            jobs = _jobs(request, reports, book, period, where)
             studies, readers = [j for j in jobs if not _reads_tables(j)], [j for j in jobs if _reads_tables(j)]
             outcomes = _run(studies, request, tell)
             outcomes += _run(_after_studies(readers, request, where), request, tell)
-            unwritten = _finish(where, book, period, outcomes, time.monotonic() - started)
+            unwritten = _finish(where, book, period, outcomes, missed, time.monotonic() - started)
     if unwritten:
         tell(f"the index and run.json could not be written: {unwritten}")
-    return Summary(where, outcomes, time.monotonic() - started, unwritten)
+    return Summary(where, outcomes, time.monotonic() - started, unwritten, tuple(missed))
 
 
 def _refuse_formats(formats: tuple[str, ...]) -> None:
@@ -219,11 +222,11 @@ def _jobs(request: Request, reports: list[Report], book: Book, period: Period, w
     for report in reports:
         # Read once for all pages of the report: a thousand dossiers come from one notebook.
         title, notebook = _title(read_notebook(report.path)) or report.name, folder.digest_file(report.path)
-        for key, scope, extra in _keys(report, book):
-            safe_key = folder.safe_name(key) if key else ""
+        for page in pages_of(report, book):
+            safe_key, scope = folder.safe_name(page.key) if page.key else "", page.scope
             target = where / report.name / safe_key
-            given = _standard(report, request, book, period, scope, target, where) | dict(report.given) | extra
-            parameters = fill(report.contract, given, str(report.path))
+            given = _standard(report, request, book, period, scope, target, where) | dict(report.given)
+            parameters = fill(report.contract, given | dict(page.parameters), str(report.path))
             inputs = _inputs(notebook, parameters, fingerprint, request)
             context = _context(request, title, book, period, scope, target, where, fingerprint)
             jobs.append(
@@ -242,18 +245,6 @@ def _jobs(request: Request, reports: list[Report], book: Book, period: Period, w
                 )
             )
     return jobs
-
-
-def _keys(report: Report, book: Book) -> list[tuple[str, Mapping, dict]]:
-    """One entry for each page of a report: its key, the scope it is read in, and the parameter that names it."""
-    if not report.each:
-        return [("", book.scope, {})]
-    column = EACH[report.each]
-    values = sorted(set(book.frame("accounts")[column].dropna().astype(str)))
-    if not values:
-        raise RequestError(f"{report.name} cannot be fanned out by {report.each}: no account has a {column}")
-    named = column in report.contract
-    return [(v, book.scope if named else {**book.scope, column: v}, {column: v} if named else {}) for v in values]
 
 
 def _standard(
@@ -367,7 +358,9 @@ def _in_words(outcome: Outcome) -> str:
     return f"published in {outcome.seconds:.1f} s, {len(outcome.findings)} findings"
 
 
-def _finish(where: Path, book: Book, period: Period, outcomes: list[Outcome], seconds: float) -> str:
+def _finish(
+    where: Path, book: Book, period: Period, outcomes: list[Outcome], missed: list[LeftOut], seconds: float
+) -> str:
     """Write run.json and the indexes; returns why they could not be written, or nothing."""
     run_record = {
         "book": book.name,
@@ -375,6 +368,7 @@ def _finish(where: Path, book: Book, period: Period, outcomes: list[Outcome], se
         "as_of": book.as_of.isoformat(),
         "finished": datetime.now().isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
+        "left_out": [one.to_dict() for one in missed],
         "reports": [asdict(outcome) | {"findings": len(outcome.findings)} for outcome in outcomes],
     }
     failed = [{"name": o.name, "key": o.key, "why": o.why} for o in outcomes if o.status == "failed"]
