@@ -87,6 +87,24 @@ def test_the_right_answer_can_be_given_by_mouse(asked, name):
             assert q.kind == "marks" or len(q.answer) == len(q.rows)
 
 
+REASONED = [n for n in NAMES if n.split(".")[0] in ("role", "basics", "needs", "reading")]
+
+
+@pytest.mark.parametrize("name", REASONED)
+def test_each_wrong_choice_has_its_reason_which_does_not_name_the_answer(asked, name):
+    for q in asked[name]:
+        if q.kind == "choice":
+            assert set(q.wrong) == set(q.options) - {q.answer}
+            for key, reason in q.wrong.items():
+                assert grade(q, key).text == reason
+                assert q.options[q.answer] not in reason.replace(q.options[key], "")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_something_is_always_to_be_marked(asked, name):
+    assert all(q.answer for q in asked[name] if q.kind == "marks")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_told_is_whole(asked, name):
     for q in asked[name]:
@@ -135,6 +153,29 @@ def test_no_answer_is_right_for_everybody(company, asked, name):
     first = asked[name][0].answer
     others = (exercises.ask(name, company, seed_of(f"another {i}", name)).answer for i in range(20))
     assert any(q.answer != first for q in asked[name]) or any(answer != first for answer in others)
+
+
+MANY = range(12)
+
+
+def test_the_score_that_knew_the_future_always_looks_best(company):
+    for seed in MANY:
+        q = exercises.ask("reading.leak", company, seed)
+        lift = q.rows.set_index("made_of")["lift"]
+        assert lift["leaky"] >= 1.1 * lift["honest"]
+
+
+def test_two_managers_to_compare_never_have_the_same_mean_as_printed(company):
+    for seed in MANY:
+        means = exercises.ask("reading.ranking", company, seed).rows.filter(like="mean_").iloc[:, 0]
+        assert f"{means[0]:.1f}" != f"{means[1]:.1f}"
+
+
+def test_a_hint_speaks_of_deliveries_only_where_one_was_complained_of(company):
+    for seed in MANY:
+        q = exercises.ask("role.expert", company, seed)
+        is_hinted = any("deliveries" in hint for hint in q.hints)
+        assert is_hinted == q.rows["category"].isin(["late delivery", "short delivery", "damaged goods"]).any()
 
 
 def test_a_misspelt_exercise_is_named_with_the_nearest(company):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,25 @@ def test_checking_without_a_choice_asks_for_one_and_records_nothing(questions):
     widget.check.click()
     assert said == []
     assert wording.say("nothing_chosen") in widget.said.value
+
+
+@pytest.mark.parametrize("kind", CONTROLS)
+def test_checking_before_anything_was_touched_is_refused_and_is_no_try(questions, kind):
+    said = []
+    widget = Exercise(questions[kind], lambda *entry: said.append(entry))
+    widget.check.click()
+    assert said == []
+    assert cards.escape(wording.say(widget.control.untouched)) in widget.said.value
+
+
+def test_an_order_that_is_right_as_it_stands_can_be_given(questions):
+    said, question = [], questions["order"]
+    drawn = replace(question, rows=question.rows.loc[list(question.answer)])
+    widget = Exercise(drawn, lambda *entry: said.append(entry))
+    for _ in range(2):
+        widget.control._button(0, 1).click()
+    widget.check.click()
+    assert said == [(True, 0, False)]
 
 
 def test_names_from_outside_are_text(questions):

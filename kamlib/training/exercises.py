@@ -113,7 +113,10 @@ class Draft:
     options
         Labels by key, where the texts do not hold them.
     case
-        Which explanation is right, where the texts hold several.
+        Which explanation is right, and which hint fits, where the texts hold several.
+    wrong
+        By key of an option, what its reply names when it is wrongly chosen; ``reason`` says which reply, where it is
+        not the option's own.
     tolerance, span
         How far a number may be off, and lowest, highest and step of the slider.
     """
@@ -124,6 +127,7 @@ class Draft:
     series: pd.Series | None = None
     options: Mapping[str, str] | None = None
     case: str = ""
+    wrong: Mapping[str, Mapping] = field(default_factory=dict)
     tolerance: float = 0.0
     span: tuple[float, float, float] = (0, 100, 1)
 
@@ -145,6 +149,7 @@ class Question:
     hints: tuple[str, ...]
     explanation: str = field(repr=False)
     answer: str | float | frozenset | tuple = field(repr=False)
+    wrong: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -224,21 +229,35 @@ def _worded(name: str, draft: Draft, deal: Deal) -> Question:
     explanation = entry["explanation"]
     if isinstance(explanation, dict):
         explanation = explanation[draft.case or draft.answer]
+    hints = (hint[draft.case] if isinstance(hint, dict) else hint for hint in entry.get("hints", ()))
+    options = _options(draft, entry, told, deal)
     return Question(
         name,
         kind_of(draft.answer),
         told(entry["title"]),
         told(entry["question"]),
-        _options(draft, entry, told, deal),
+        options,
         draft.rows,
         draft.series,
         entry.get("unit", ""),
         draft.span,
         draft.tolerance,
-        tuple(told(hint) for hint in entry.get("hints", ()))[:MAX_HINTS],
+        tuple(map(told, hints))[:MAX_HINTS],
         told(explanation),
         draft.answer,
+        _reasons(draft, entry.get("wrong", {}), options),
     )
+
+
+def _reasons(draft: Draft, texts: str | Mapping[str, str], options: Mapping[str, str]) -> dict[str, str]:
+    """Why each wrong option is wrong, where the texts say so: one text for all, or one for each option or reason."""
+    told = {}
+    for key in options:
+        own = draft.wrong.get(key, {})
+        text = texts if isinstance(texts, str) else texts.get(own.get("reason", key))
+        if key != draft.answer and text:
+            told[key] = wording.fill(text, {**draft.values, **own, "chosen": options[key]})
+    return told
 
 
 def _options(draft: Draft, entry: Mapping, told: Callable, deal: Deal) -> dict[str, str]:
@@ -263,6 +282,8 @@ def grade(question: Question, given) -> Reply:
         return _grade_marks(question, frozenset(given))
     if question.kind == "order":
         return _grade_order(question, tuple(given))
+    if given in question.wrong:
+        return Reply(False, question.wrong[given])
     return _reply(given == question.answer, "wrong_choice")
 
 

@@ -16,6 +16,8 @@ WIDE = w.Layout(width="100%", height="auto")
 class Choice:
     """One of several texts."""
 
+    untouched = "nothing_chosen"
+
     def __init__(self, question: Question) -> None:
         options = [(text, key) for key, text in question.options.items()]
         self.radio = w.RadioButtons(options=options, value=None, layout=WIDE)
@@ -29,6 +31,8 @@ class Choice:
 class Number:
     """A number, by slider or by buttons one step at a time."""
 
+    untouched = "nothing_set"
+
     def __init__(self, question: Question) -> None:
         lowest, highest, step = question.span
         whole = all(float(x).is_integer() for x in question.span)
@@ -36,22 +40,30 @@ class Number:
         self.slider = make(
             value=kind(lowest), min=kind(lowest), max=kind(highest), step=kind(step), layout=w.Layout(width="460px")
         )
+        self.is_touched = False
+        self.slider.observe(self._touch, names="value")
         less, more = (w.Button(description=sign, layout=w.Layout(width="40px")) for sign in ("−", "+"))
         less.on_click(lambda _: self._move(-step))
         more.on_click(lambda _: self._move(step))
         told = w.Label(wording.say("number"))
         self.widget = w.HBox([told, less, self.slider, more, w.Label(question.unit)])
 
+    def _touch(self, _change) -> None:
+        self.is_touched = True
+
     def _move(self, by: float) -> None:
+        self.is_touched = True
         self.slider.value = min(max(self.slider.value + by, self.slider.min), self.slider.max)
 
     def value(self):
-        """The number on the slider."""
-        return self.slider.value
+        """The number on the slider, or ``None`` while nobody has moved it."""
+        return self.slider.value if self.is_touched else None
 
 
 class Marks:
     """Rows of a table, each with a box to tick."""
+
+    untouched = "nothing_marked"
 
     def __init__(self, question: Question) -> None:
         rows = question.rows
@@ -59,16 +71,19 @@ class Marks:
         self.widget = w.VBox([w.Label(wording.say("mark_rows")), _grid(rows, list(self.boxes.values()), "28px")])
 
     def value(self):
-        """The labels of the rows that are ticked."""
-        return frozenset(key for key, box in self.boxes.items() if box.value)
+        """The labels of the rows that are ticked, or ``None`` where none is: an answer is never empty."""
+        return frozenset(key for key, box in self.boxes.items() if box.value) or None
 
 
 class Order:
     """Rows of a table, each with buttons that move it up and down."""
 
+    untouched = "nothing_moved"
+
     def __init__(self, question: Question) -> None:
         self.rows = question.rows
         self.order = list(question.rows.index)
+        self.is_touched = False
         self.place = w.VBox()
         self.widget = w.VBox([w.Label(wording.say("order_rows")), self.place])
         self._show()
@@ -88,12 +103,13 @@ class Order:
         return made
 
     def _swap(self, index: int, other: int) -> None:
+        self.is_touched = True
         self.order[index], self.order[other] = self.order[other], self.order[index]
         self._show()
 
     def value(self):
-        """The labels of the rows from first to last."""
-        return tuple(self.order)
+        """The labels of the rows from first to last, or ``None`` while nobody has moved one."""
+        return tuple(self.order) if self.is_touched else None
 
 
 def _grid(rows, controls: list[w.Widget], first: str) -> w.GridBox:
@@ -152,7 +168,7 @@ class Exercise:
     def _on_check(self) -> None:
         given = self.control.value()
         if given is None:
-            self.said.value = cards.said(wording.say("nothing_chosen"))
+            self.said.value = cards.said(wording.say(self.control.untouched))
             return
         reply = grade(self.question, given)
         self.record(reply.is_right, self.hints_taken, False)

@@ -51,7 +51,8 @@ def one_off(deal: Deal) -> Draft:
     rows = frame.loc[chosen, ["label", "revenue_previous", "revenue", "active_months", "largest_order"]]
     rest = frame.at[once, "revenue"] - frame.at[once, "largest_order"]
     values = {"account": company.name_of(once), "share": share[once], "rest": rest}
-    return Draft(once, values, rows, options=rows["label"].to_dict())
+    wrong = {key: {"own": share[key], "months": frame.at[key, "active_months"]} for key in chosen}
+    return Draft(once, values, rows, options=rows["label"].to_dict(), wrong=wrong)
 
 
 @exercise("basics.vip")
@@ -163,4 +164,5 @@ def central(deal: Deal) -> Draft:
     best = drawn.idxmax()
     rows = frame.loc[drawn.index, ["label", "revenue", "centres", "top_centre"]]
     values = {"account": company.name_of(best), "share": drawn[best], "next": drawn.drop(best).max()}
-    return Draft(best, values, rows, options=rows["label"].to_dict())
+    wrong = {key: {"own": drawn[key]} for key in drawn.index}
+    return Draft(best, values, rows, options=rows["label"].to_dict(), wrong=wrong)

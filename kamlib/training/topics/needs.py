@@ -44,7 +44,8 @@ def white_space(deal: Deal) -> Draft:
         "share": rows.set_index("category").at[best, "peer_share"],
         "worth": worth[best],
     }
-    return Draft(best, values, rows, options={name: name for name in rows["category"]})
+    wrong = {name: {"own": worth[name]} for name in rows["category"]}
+    return Draft(best, values, rows, options={name: name for name in rows["category"]}, wrong=wrong)
 
 
 @exercise("needs.unmet")
@@ -158,7 +159,9 @@ def cause(deal: Deal) -> Draft:
     }
     rows = table[["complaints", "serious"]].reset_index()
     case = "same" if table.at[worst, "complaints"] == table["complaints"].max() else "other"
-    return Draft(worst, {**values, "loudest": loudest}, rows, options={c: c for c in rows["category"]}, case=case)
+    values |= {"loudest": loudest}
+    wrong = {r.Index: {"own": r.serious, "all_of_it": r.complaints} for r in table.itertuples()}
+    return Draft(worst, values, rows, options={c: c for c in rows["category"]}, case=case, wrong=wrong)
 
 
 @exercise("needs.order_by")

@@ -46,7 +46,8 @@ def regression(deal: Deal) -> Draft:
     before, now = rows["quarter_before"].sum(), rows["quarter"].sum()
     values = {"n": len(rows), "before": before, "now": now, "after": after}
     shown = rows.assign(label=company.accounts["label"]).loc[:, ["label", "quarter_before", "quarter"]]
-    return Draft(LETTERS[order.index(case)], values, shown, options=options, case=case)
+    wrong = {letter: {"reason": key} for letter, key in zip(LETTERS, order, strict=True)}
+    return Draft(LETTERS[order.index(case)], values, shown, options=options, case=case, wrong=wrong)
 
 
 @exercise("reading.verdict")
@@ -84,7 +85,12 @@ def verdict(deal: Deal) -> Draft:
     told = deal.until(draw, lambda drawn: drawn["answer"] == wanted)
     rows = pd.DataFrame([{k: told[k] for k in ("by_lot", "treated", "others", "effect")}])
     rows = rows.assign(effect_low=told["low"], effect_high=told["high"])
-    return Draft(wanted, told, rows)
+    wrong = {
+        "usable": {"reason": "usable_aimed" if wanted == "caution" else "usable_unsure"},
+        "caution": {"reason": "caution_lot" if wanted == "usable" else "caution_unsure"},
+        "none": {"reason": "none"},
+    }
+    return Draft(wanted, told, rows, wrong=wrong)
 
 
 @exercise("reading.expected")
@@ -109,17 +115,20 @@ def expected(deal: Deal) -> Draft:
 def leak(deal: Deal) -> Draft:
     """Which of three risk scores may be used: one of them knew the future, one is mere form."""
     company = deal.company
-    cut, lift = deal.until(
-        lambda: _back_test(deal, int(deal.rng.integers(50, 130))),
-        lambda drawn: drawn[1]["leaky"] >= drawn[1]["honest"] > max(1.2, drawn[1]["form"]),
-    )
+
+    def is_tempting(drawn) -> bool:
+        lift = drawn[1]
+        return lift["leaky"] >= 1.1 * lift["honest"] and lift["honest"] > max(1.2, 1.1 * lift["form"])
+
+    cut, lift = deal.until(lambda: _back_test(deal, int(deal.rng.integers(50, 130))), is_tempting)
     read_on = {"honest": cut, "leaky": company.as_of, "form": cut}
     order = deal.pick(lift, 3)
     columns = {"read_on": [read_on[name] for name in order], "lift": [lift[name] for name in order]}
     rows = pd.DataFrame({"score": [letter.capitalize() for letter in LETTERS], "made_of": order, **columns})
     options = dict(zip(LETTERS, rows["score"], strict=True))
     values = {"cut": cut, "until": company.as_of, "lift": lift["honest"], "leaky": lift["leaky"], "form": lift["form"]}
-    return Draft(LETTERS[order.index("honest")], values, rows, options=options)
+    wrong = {letter: {"reason": name} for letter, name in zip(LETTERS, order, strict=True)}
+    return Draft(LETTERS[order.index("honest")], values, rows, options=options, wrong=wrong)
 
 
 def _back_test(deal: Deal, days: int) -> tuple[pd.Timestamp, dict[str, float]]:
@@ -216,11 +225,14 @@ def ranking(deal: Deal) -> Draft:
         if by[one].mean() < by[other].mean():
             one, other = other, one
         interval = ttest_ind(by[one], by[other], equal_var=False).confidence_interval(LEVEL)
-        return {"one": one, "other": other, "low": interval.low, "high": interval.high, "is_sure": interval.low > 0}
+        # As printed, to one decimal: means that differ, and an interval of which it can be read whether it holds zero.
+        shows = f"{by[one].mean():.1f}" != f"{by[other].mean():.1f}" and abs(interval.low) >= 0.05
+        ends = {"low": interval.low, "high": interval.high}
+        return {"one": one, "other": other, **ends, "is_sure": interval.low > 0, "is_told_apart": shows}
 
     if not any(_sure(a, b) for a in by.values() for b in by.values()):
         wanted = "open"
-    told = deal.until(draw, lambda drawn: drawn["is_sure"] == (wanted == "better") and drawn["high"] > drawn["low"])
+    told = deal.until(draw, lambda drawn: drawn["is_sure"] == (wanted == "better") and drawn["is_told_apart"])
     pair = [told["one"], told["other"]]
     rows = pd.DataFrame(
         {

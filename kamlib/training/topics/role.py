@@ -16,6 +16,8 @@ DEPARTMENT_OF = {
     "service": "service",
 }
 
+DEPARTMENTS = sorted(set(DEPARTMENT_OF.values()))
+
 
 @exercise("role.whose_account")
 def whose_account(deal: Deal) -> Draft:
@@ -36,6 +38,7 @@ def whose_account(deal: Deal) -> Draft:
         {"account": deal.company.name_of(account), "day": day, "manager": managers[spell["manager_id"]]},
         rows,
         options={key: managers[key] for key in keys},
+        wrong={key: {"reason": "other_spell" if key in set(own["manager_id"]) else "never"} for key in keys},
     )
 
 
@@ -90,8 +93,11 @@ def first_call(deal: Deal) -> Draft:
         "stake": stake[best],
         "next": stake.drop(best).max(),
         "leaving": stake[best] / company.buyers.at[best, "revenue"],
+        "revenue": company.buyers.at[best, "revenue"],
     }
-    return Draft(best, values, rows.drop(columns="account_id"), options=rows.set_index("account_id")["label"].to_dict())
+    wrong = {key: {"own": revenue[key], "own_leaving": stake[key] / revenue[key]} for key in stake.index}
+    options = rows.set_index("account_id")["label"].to_dict()
+    return Draft(best, values, rows.drop(columns="account_id"), options=options, wrong=wrong)
 
 
 def signs(deal: Deal, accounts) -> pd.DataFrame:
@@ -131,7 +137,8 @@ def hours(deal: Deal) -> Draft:
     rows = frame.loc[chosen.index, ["label", "segment", "hours", "revenue"]]
     worst = chosen.idxmax()
     values = {"account": company.name_of(worst), "per_hour": 1 / cost[worst], "usual": 1 / own.median()}
-    return Draft(worst, values, rows, options=rows["label"].to_dict())
+    wrong = {key: {"own": 1 / cost[key]} for key in rows.index}
+    return Draft(worst, values, rows, options=rows["label"].to_dict(), wrong=wrong)
 
 
 @exercise("role.news")
@@ -165,8 +172,11 @@ def expert(deal: Deal) -> Draft:
     clear = counts[top.map(lambda pair: pair[0] >= 2 and pair[0] > pair[1])].idxmax(axis=1)
     account = deal.one(clear.index[clear == deal.one(clear.unique())])
     rows = cases[cases["account_id"] == account][["opened_on", "category", "severity", "closed_on"]]
-    answer = counts.loc[account].idxmax()
-    return Draft(answer, {"account": company.name_of(account), "n": int(counts.loc[account].max())}, rows)
+    own = counts.loc[account]
+    values = {"account": company.name_of(account), "n": int(own.max())}
+    mended = {name: own.get(name, 0) for name in DEPARTMENTS}
+    wrong = {name: {"reason": "some" if n else "nothing", "own": n} for name, n in mended.items()}
+    return Draft(own.idxmax(), values, rows, case="deliveries" if own.get("transport", 0) else "none", wrong=wrong)
 
 
 @exercise("role.gift")
