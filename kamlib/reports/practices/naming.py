@@ -9,7 +9,7 @@ from pathlib import Path
 _CALL = re.compile(r"\b(findings|figures|words|plan|follow_up|dossier|segmentation|desk)\.([a-z]\w+)\(")
 _EXERCISE = re.compile(r"\bcourse\.ask\(\"([a-z_]+\.[a-z_]+)\"\)")
 _OF_THE_NOTEBOOK = {"words", "plan"}  # aliases that mean another module in each notebook
-_EVERY_EXERCISE = re.compile(r"\bexercises\.names\(")
+_EVERY_EXERCISE = ("exercises.names(", r"\bexercises\.names\(")
 
 
 def sources(folder: Path) -> dict[str, str]:
@@ -34,35 +34,42 @@ def naming_tests(source: str, notebook: str, texts: Mapping[str, str]) -> tuple[
     >>> naming_tests("findings.rows_read(book)", "studies/churn", {"test_a.py": "rows_read(book)", "test_b.py": "rows"})
     ('test_a.py',)
     """
-    patterns = [*_of_calls(source, notebook), *_of_exercises(source)]
-    naming = [name for name, text in texts.items() if any(all(p.search(text) for p in both) for both in patterns)]
+    wanted = [*_of_calls(source, notebook), *_of_exercises(source)]
+    naming = [name for name, text in texts.items() if any(_holds(text, *one) for one in wanted)]
     return tuple(naming or [name for name, text in texts.items() if _names(name, text, notebook)])
 
 
-def _of_calls(source: str, notebook: str) -> list[tuple[re.Pattern, ...]]:
-    """For each call of a cell, the patterns that a test must all hold."""
+def _holds(text: str, word: str, *patterns: str) -> bool:
+    """Whether a text holds all patterns; the word each match holds is looked for first, which is much quicker."""
+    return word in text and all(re.search(pattern, text) for pattern in patterns)
+
+
+def _of_calls(source: str, notebook: str) -> list[tuple[str, ...]]:
+    """For each call of a cell, its word and the patterns that a test must all hold."""
     found = []
     for alias, function in _CALL.findall(source):
         if function == "measure":  # every study has one, so the name tells nothing
             continue
-        used = re.compile(rf"\b{alias}\.{function}\b|(?<!def )\b{function}\(")
-        found.append((used, _imported(notebook)) if alias in _OF_THE_NOTEBOOK else (used,))
+        used = rf"\b{alias}\.{function}\b|(?<!def )\b{function}\("
+        found.append((function, used, *([_imported(notebook)] if alias in _OF_THE_NOTEBOOK else [])))
     return found
 
 
-def _of_exercises(source: str) -> list[tuple[re.Pattern, ...]]:
-    quoted = [re.compile(rf"[\"']{re.escape(name)}[\"']") for name in _EXERCISE.findall(source)]
-    return [(one,) for one in [*quoted, *([_EVERY_EXERCISE] if quoted else [])]]
+def _of_exercises(source: str) -> list[tuple[str, ...]]:
+    quoted = [(name, rf"[\"']{re.escape(name)}[\"']") for name in _EXERCISE.findall(source)]
+    return [*quoted, *([_EVERY_EXERCISE] if quoted else [])]
 
 
-def _imported(notebook: str) -> re.Pattern:
-    return re.compile(rf"\b(?:playbooks|plans|studies)(?: import |\.){re.escape(notebook.split('/')[-1])}\b")
+def _imported(notebook: str) -> str:
+    return rf"\b(?:playbooks|plans|studies)(?: import |\.){re.escape(notebook.split('/')[-1])}\b"
 
 
 def _names(test: str, text: str, notebook: str) -> bool:
     """Whether a test imports the notebook's module, names the notebook, or goes over all of its folder."""
     wing, _, stem = notebook.partition("/")
-    named = rf"\b{re.escape(notebook)}\b|\b{re.escape(stem)}\.ipynb|\"notebooks\" / \"{wing}\"\)\.glob"
-    return test in {f"test_{stem}.py", f"test_playbook_{stem}.py"} or bool(
-        _imported(notebook).search(text) or re.search(named, text)
+    named = rf"{_imported(notebook)}|\b{re.escape(notebook)}\b|\b{re.escape(stem)}\.ipynb"
+    return (
+        test in {f"test_{stem}.py", f"test_playbook_{stem}.py"}
+        or f'"notebooks" / "{wing}").glob' in text
+        or _holds(text, stem, named)
     )
