@@ -55,6 +55,13 @@ def test_a_table_is_written_whole_as_parquet_and_csv(shown, output):
     assert (output / "tables" / "accounts.csv").read_text("utf-8-sig").splitlines()[1] == "0007,1.5"
 
 
+def test_the_columns_a_page_shows_lead_in_the_files_and_the_rest_follows(shown, output):
+    frame = pd.DataFrame({"rate": [0.1], "name": ["Firm"], "class": ["A"], "account_id": ["0007"]})
+    publish.table("t", frame, ["account_id", "name"])
+    assert list(pd.read_parquet(output / "tables" / "t.parquet")) == ["account_id", "name", "rate", "class"]
+    assert list(pd.read_csv(output / "tables" / "t.csv")) == ["account_id", "name", "rate", "class"]
+
+
 def test_a_table_seen_by_hand_shows_the_rows_it_promises_and_promises_no_file(shown, monkeypatch):
     monkeypatch.delenv("KAM_OUTPUT", raising=False)
     publish.table("t", pd.DataFrame({"revenue": range(9)}), rows=5)

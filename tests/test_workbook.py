@@ -45,5 +45,15 @@ def test_the_findings_have_a_sheet_with_their_intervals(workbook):
     assert dict(zip(header, found, strict=True))["upper"] == 2.0
 
 
+def test_sentences_wrap_and_columns_are_as_wide_as_what_they_show(tmp_path):
+    (tmp_path / "tables").mkdir()
+    frame = pd.DataFrame({"account_id": ["0007"], "share_of_wallet": [0.123456789012345], "why": ["A sentence. " * 20]})
+    frame.to_parquet(tmp_path / "tables" / "accounts.parquet")
+    (tmp_path / "findings.json").write_text("[]")
+    sheet = openpyxl.load_workbook(write_workbook(tmp_path))["accounts"]
+    assert [bool(cell.alignment.wrap_text) for cell in sheet[2]] == [False, False, True]
+    assert [sheet.column_dimensions[letter].width for letter in "ABC"] == [14, 19, 60]
+
+
 def test_chinese_is_kept(workbook):
     assert any("大客戶" in str(cell.value) for cell in workbook["accounts"]["A"])

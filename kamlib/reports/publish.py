@@ -137,8 +137,9 @@ def table(name: str, frame: pd.DataFrame, columns: list[str] | None = None, rows
     """
     if not re.fullmatch(r"[a-z0-9_\-]+", name):
         raise RequestError(f"{name!r} cannot name a table; use small letters, digits, - and _")
-    write_table(name, frame)
     shown = frame if columns is None else frame[columns]
+    rest = [column for column in frame.columns if column not in shown.columns]
+    write_table(name, frame[[*shown.columns, *rest]] if columns else frame)
     heads = [column_style(column, shown[column]) for column in shown.columns]
     body = [
         [_cell(value, head["kind"]) for value, head in zip(row, heads, strict=True)]

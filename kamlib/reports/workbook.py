@@ -9,7 +9,7 @@ import pandas as pd
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-from openpyxl.styles import Font
+from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 
 from kamlib.reports.publish import column_style
@@ -37,6 +37,8 @@ _NUMBER_FORMATS = {
 }
 _LONGEST = 32_767  # characters in a cell
 _MOST_ROWS = 1_048_576
+_WIDEST = 60  # characters; longer texts wrap
+_MEASURED = 200  # rows that the width of a column is taken from
 
 
 def write_workbook(report: Path) -> Path:
@@ -68,8 +70,8 @@ def _sheet(book: Workbook, name: str, frame: pd.DataFrame) -> None:
     styles = [column_style(column, frame[column]) for column in frame.columns]
     sheet.freeze_panes = "A2"
     for position, column in enumerate(frame.columns, 1):
-        longest = frame[column].head(200).astype(str).str.len().max() if len(frame) else 0
-        sheet.column_dimensions[get_column_letter(position)].width = min(max(10, len(str(column)) + 2, longest), 48)
+        width = _width(frame[column], styles[position - 1]["kind"])
+        sheet.column_dimensions[get_column_letter(position)].width = width
     shown = frame.head(_MOST_ROWS - 2)
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(frame.columns) or 1)}{len(shown) + 1}"
     sheet.append([_text(sheet, str(column), bold=True) for column in frame.columns])
@@ -77,6 +79,15 @@ def _sheet(book: Workbook, name: str, frame: pd.DataFrame) -> None:
         sheet.append([_cell(sheet, value, style["kind"]) for value, style in zip(row, styles, strict=True)])
     if len(shown) < len(frame):
         sheet.append([_text(sheet, f"{len(frame) - len(shown):,} more rows are in tables/{name}.parquet")])
+
+
+def _width(column: pd.Series, kind: str) -> int:
+    """The width of a column in characters: for its name with the filter's arrow, and for what its cells show."""
+    first = column.head(_MEASURED).dropna()
+    if pd.api.types.is_numeric_dtype(first) and not pd.api.types.is_bool_dtype(first):
+        first = first.map("{:,.2f}".format if kind in {"number", "coefficient"} else "{:,.0f}".format)
+    longest = 10 if kind == "date" else first.astype(str).str.len().max() if len(first) else 0
+    return int(min(max(10, len(str(column.name)) + 4, longest + 2), _WIDEST))
 
 
 def _cell(sheet, value, kind: str):
@@ -89,6 +100,7 @@ def _cell(sheet, value, kind: str):
     value = value.to_pydatetime() if isinstance(value, pd.Timestamp) else getattr(value, "item", lambda: value)()
     cell = WriteOnlyCell(sheet, value)
     cell.number_format = _NUMBER_FORMATS.get(kind, "General")
+    cell.alignment = Alignment(vertical="top")
     return cell
 
 
@@ -96,4 +108,5 @@ def _text(sheet, text: str, bold: bool = False):
     cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", text)[:_LONGEST])
     cell.data_type = "s"  # else a text that starts with an equals sign is written as a formula
     cell.font = Font(bold=bold)
+    cell.alignment = Alignment(vertical="top", wrap_text=len(text) > _WIDEST - 2)
     return cell
