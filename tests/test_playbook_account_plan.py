@@ -55,6 +55,12 @@ def test_without_targets_the_goal_stands_alone(tmp_path):
     assert words.goal(result).sentence.endswith("No targets for the last four are on file to hold it against.")
 
 
+def test_the_goal_of_an_account_that_shrank_says_what_it_was_before(tmp_path):
+    found = words.goal(_plan(tmp_path, drop=("targets",), orders=_orders(("2024-10-05", 200.0), ("2025-11-05", 100.0))))
+    assert "brought 100 in twelve months, after 200 in the twelve months before" in found.sentence
+    assert found.decision.startswith("Say first how much of the 100 lost can be won back")
+
+
 def test_without_orders_no_goal_is_set(tmp_path):
     assert words.goal(_plan(tmp_path, orders=_orders(("2024-11-05", 100.0)))).verdict == "no conclusion"
 
@@ -73,7 +79,7 @@ def test_the_competitor_named_most_stands_first(tmp_path):
     result = _plan(tmp_path, surveys=answers, opportunities=deals)
     assert result.competitors["competitor"].tolist() == ["Rival", "Other"]
     assert words.competitor(result).sentence == (
-        "Rival is the competitor named most: in 2 answers, with 0 deals lost to it and 0 won."
+        "Rival is the competitor named most: in 2 answers, with no deal lost to it and none won."
     )
     assert words.aspects(result)["what"].iloc[0] == "How does Rival earn its money at this account?"
 

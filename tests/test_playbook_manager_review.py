@@ -54,7 +54,7 @@ def test_managers_stand_in_the_order_of_their_identifiers(tmp_path):
         (_review(["", "", ""], answers=0), "No account was asked about its manager"),
         (_review(["", "", ""], answers=9, can_compare=False), "Only 9 accounts scored their manager"),
         (_review(["", "", ""]), "no manager differs from the rest by more than chance."),
-        (_review(["above", "below", ""]), "beyond chance, above it: 1 managers, below it: 1."),
+        (_review(["above", "below", ""]), "beyond chance, one manager is above it and one below."),
     ],
 )
 def test_scores_have_a_sentence_for_each_case(result, says):

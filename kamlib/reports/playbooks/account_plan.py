@@ -10,6 +10,7 @@ from kamlib.reports.sentences import say
 from kamlib.studies.plans.account_plan import KINDS, AccountPlan
 
 ASPECTS = ("business", "products", "segment", "position", "strengths")
+SHRUNK = 0.9
 STEPS = ("mission", "outside", "inside", "goals", "firm", "account", "decision")
 
 
@@ -71,6 +72,14 @@ def goal(result: AccountPlan) -> Finding:
     values = {"name": result.name, "goal": result.goal, "revenue": result.revenue, "targets": aimed}
     if result.goal <= 0:
         return said("account_plan.goal_none", practices=practices, verdict=Verdict.NO_CONCLUSION, **values)
+    before = result.revenue_previous
+    if result.revenue < SHRUNK * before:
+        # Last year with growth on top would accept what was lost, so what it was before stands beside it.
+        branch = "shrunk" if pd.isna(aimed) else "shrunk_aimed"
+        values |= {"before": before, "gone": before - result.revenue}
+        return said(
+            f"account_plan.goal_{branch}", result.goal, "money", 4, "account_plan.do_goal_shrunk", practices, **values
+        )
     branch = "alone" if pd.isna(aimed) else "missed" if result.goals["revenue_previous"].sum() < aimed else "met"
     decision = "account_plan.do_goal" if branch == "missed" else ""
     return said(f"account_plan.goal_{branch}", result.goal, "money", 4, decision, practices, **values)

@@ -36,6 +36,7 @@ class AccountPlan:
     market : revenue of the other accounts of its industry, of twelve months over the twelve before, and how many they
         are; missing where there are too few.
     actions, names : the actions, and the names in them.
+    revenue_previous : revenue of the twelve months before those; missing where the book does not reach back to them.
     """
 
     as_of: pd.Timestamp
@@ -49,6 +50,7 @@ class AccountPlan:
     market: tuple[float, int]
     actions: pd.DataFrame
     names: pd.Series
+    revenue_previous: float = np.nan
 
 
 def measure(book: Book, account, growth: float = 0.05) -> AccountPlan:
@@ -82,6 +84,7 @@ def measure(book: Book, account, growth: float = 0.05) -> AccountPlan:
         market,
         rows,
         actions.names(book, rows),
+        float(year["revenue_previous"]),
     )
 
 
@@ -162,6 +165,9 @@ def _trade(account, year: pd.Series) -> list[tuple]:
         found.append(("strength", "grows", change, ""))
     if change < -SAME:
         found.append(("weakness", "shrinks", -change, ""))
+    gone = account.churn.get("partial_gone")
+    if account.churn.get("is_partial", False) and gone is not None:
+        found.append(("weakness", "partial", float(gone), ""))
     late_on = account.rhythm["late_on"]
     if pd.notna(late_on) and late_on < account.as_of:
         found.append(("threat", "order_late", account.rhythm["recency_days"], ""))
