@@ -89,6 +89,45 @@ def test_too_many_hours_are_told_at_once_and_refused(game):
     assert game.territory.decisions == ()
 
 
+def test_the_quarter_cannot_be_closed_while_the_plan_is_too_much(game):
+    row = game.rows[0]
+    row.boxes["executive"].value = True
+    name = game.territory.accounts.set_index("account_id").at[row.account, "name"]
+    assert game.close.disabled
+    assert f"plan one at {pages.escape(name)}, or leave the executive at home" in game.used.value
+    _plus(row, 1)
+    assert not game.close.disabled
+
+
+def test_a_refusal_names_accounts_as_the_desk_does(game):
+    name = game.territory.accounts.set_index("account_id").at["T03", "name"]
+    assert game._by_name("take out 'T03': 0 visits") == f"Take out {name}: 0 visits"
+
+
+def test_a_number_of_visits_can_be_typed(game):
+    game.rows[0].count.value = 7
+    assert game.rows[0].decision == Decision(visits=7)
+    assert "Hours: 16.8 of 240" in game.used.value
+
+
+def test_in_the_first_quarter_the_same_again_are_the_visits_of_the_predecessor_as_far_as_hours_allow(game):
+    past = game.territory.last_quarter.set_index("account_id")["visits"]
+    game.same.click()
+    planned = game.decisions()
+    assert 0 < sum(d.visits for d in planned.values()) <= past.sum()
+    assert all(planned[account].visits <= past[account] for account in planned)
+    assert not game.close.disabled
+    assert "Your predecessor made" in game.said.value
+
+
+def test_the_same_quarter_a_year_before_is_shown_once_there_is_one(game):
+    assert "a year before" not in game.rows[0].past.value
+    game.close.click()
+    booked = game.territory.booked
+    before = booked[booked["account_id"] == game.rows[0].account]["revenue"].iloc[-5]
+    assert f"a year before {before:,.0f} TWD" in game.rows[0].past.value
+
+
 def test_too_many_executives_are_told_at_once(game):
     for row in game.rows[:4]:
         row.boxes["executive"].value = True

@@ -7,6 +7,7 @@ what was planned for the quarter at hand.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
@@ -38,7 +39,8 @@ GUEST = "guest"
 SEEDS = 1_000_000
 COLUMNS = ("account", "past", "waiting", "visits", "also")
 FLAGS = ("executive", "promotion", "reserve")
-WIDTHS = "minmax(180px, 3fr) minmax(160px, 2fr) minmax(190px, 3fr) 116px 205px"
+WIDTHS = "minmax(150px, 3fr) minmax(152px, 2fr) minmax(130px, 2fr) 142px 170px"
+ROWS_PER_REMINDER = 5
 
 
 def open_desk(place: str | os.PathLike = "../../data/sample", learner: str = "", seed: int | None = None):
@@ -110,8 +112,8 @@ class Row:
 
     def __init__(self, card, territory: Territory, changed: Callable[[], None]) -> None:
         self.account, self.changed, self.most = card.account_id, changed, territory.rules.most_visits
-        self.visits = 0
-        self.count = w.Label("0", layout=w.Layout(width="26px"))
+        self.count = w.BoundedIntText(0, min=0, max=self.most, layout=w.Layout(width="58px"))
+        self.count.observe(lambda _: self.changed(), names="value")
         self.past, self.flags = w.HTML(), w.HTML()
         self.boxes = {name: _box(tell(name, price=card.reserve_price)) for name in FLAGS}
         self.handling = w.Dropdown(options=_handlings(territory), layout=w.Layout(width="100%"))
@@ -128,9 +130,12 @@ class Row:
         return made
 
     def _move(self, by: int) -> None:
-        self.visits = min(max(self.visits + by, 0), self.most)
-        self.count.value = str(self.visits)
-        self.changed()
+        self.count.value = min(max(self.visits + by, 0), self.most)
+
+    @property
+    def visits(self) -> int:
+        """Visits planned."""
+        return self.count.value
 
     def _others(self) -> tuple:
         executive, promotion, reserve = (box.value for box in self.boxes.values())
@@ -143,7 +148,7 @@ class Row:
 
     def set(self, decision: Decision) -> None:
         """Plan this for the account; complaints are handled only where some are open."""
-        self.visits, self.count.value = decision.visits, str(decision.visits)
+        self.count.value = decision.visits
         for name, box in self.boxes.items():
             box.value = getattr(decision, name)
         self.handling.value = HANDLINGS[0] if self.handling.disabled else decision.complaints
@@ -209,7 +214,8 @@ class Desk:
         territory = take_over(self.seed)
         territory.save(self.file)
         first, last = territory.periods[0], territory.periods[-1]
-        return territory, tell("begun", learner=self.learner, first=first, last=last)
+        hours = {"past": float(territory.last_quarter["hours"].sum()), "there": territory.rules.hours_per_quarter}
+        return territory, tell("begun", learner=self.learner, first=first, last=last, **hours)
 
     def decisions(self) -> dict[str, Decision]:
         """What is planned for the quarter."""
@@ -224,13 +230,19 @@ class Desk:
         try:
             played = self.territory.play(self.decisions())
         except RequestError as refusal:
-            self._say(str(refusal), "wrong")
+            self._say(self._by_name(str(refusal)), "wrong")
             return
         played.save(self.file)
         self.territory = played
         self._show_quarter()
         closed = played.periods[len(played.decisions) - 1]
         self._say(tell("saved_last") if played.is_over else tell("saved", period=closed))
+
+    def _by_name(self, refusal: str) -> str:
+        """A refusal as a sentence, with the names of its accounts."""
+        names = self.territory.accounts.set_index("account_id")["name"]
+        named = re.sub(r"'?\b(T\d\d)\b'?", lambda found: names.get(found[1], found[0]), refusal)
+        return named[:1].upper() + named[1:]
 
     def _is_behind(self) -> bool:
         """Whether another page has played this game meanwhile."""
@@ -241,8 +253,16 @@ class Desk:
         return kept.seed != self.territory.seed or kept.decisions != self.territory.decisions
 
     def _on_same(self) -> None:
-        before = self.territory.decisions[-1] if self.territory.decisions else {}
-        self._plan(before)
+        if self.territory.decisions:
+            self._plan(self.territory.decisions[-1])
+            return
+        rules, past = self.territory.rules, self.territory.last_quarter.set_index("account_id")
+        part = min(1.0, rules.hours_per_quarter / max(past["hours"].sum(), 1e-9))
+        visits = np.minimum(np.floor(part * past["visits"]), rules.most_visits).astype(int)
+        self._plan({account: Decision(visits=int(n)) for account, n in visits.items()})
+        made, hours = int(past["visits"].sum()), float(past["hours"].sum())
+        there, filled = rules.hours_per_quarter, int(visits.sum())
+        self._say(tell("same_predecessor", visits=made, past=hours, there=there, filled=filled))
 
     def _on_clear(self) -> None:
         self._plan({})
@@ -283,7 +303,12 @@ class Desk:
         """Rows for the accounts of the territory, as on the first day of its quarter."""
         self.rows = [Row(card, self.territory, self._on_change) for card in _largest_first(self.territory).itertuples()]
         heads = [w.HTML(pages.block(f"<b>{escape(tell(column))}</b>")) for column in COLUMNS]
-        self.table.children = [*heads, *(cell for row in self.rows for cell in row.cells)]
+        cells = []
+        for place, row in enumerate(self.rows):
+            if place and place % ROWS_PER_REMINDER == 0:  # what it takes, in view wherever one plans
+                cells.append(w.VBox([self.used], layout=w.Layout(grid_column="1 / -1")))
+            cells += row.cells
+        self.table.children = [*heads, *cells]
         self._show_quarter()
 
     def _show_quarter(self) -> None:
@@ -318,6 +343,10 @@ class Desk:
         if guests > rules.executives_per_quarter:
             excess = guests - rules.executives_per_quarter
             over.append(tell("too_many_executives", there=rules.executives_per_quarter, excess=excess))
+        names = self.territory.accounts.set_index("account_id")["name"]
+        if alone := [names[account] for account, d in planned.items() if d.executive and not d.visits]:
+            over.append(tell("executive_alone", names=", ".join(alone)))
+        self.close.disabled = bool(over)
         told = "".join(f'<p class="kam-over">{escape(text)}</p>' for text in over)
         self.used.value = pages.block(f"<p><b>{escape(' · '.join(used))}</b></p>", told)
 

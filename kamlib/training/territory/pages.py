@@ -129,7 +129,9 @@ def past(rows: pd.DataFrame) -> str:
     revenue = rows["revenue"].to_numpy()
     visits = int(rows["visits"].iloc[-1])
     said = tell("last_one" if visits == 1 else "last", revenue=revenue[-1], n=visits)
-    return block(bars(revenue, width=150, height=30, label=said), f"<br><small>{escape(said)}</small>")
+    before = tell("last_year", revenue=revenue[-1 - PAST_QUARTERS]) if len(revenue) > PAST_QUARTERS else ""
+    told = "<br>".join(escape(text) for text in (said, before) if text)
+    return block(bars(revenue, width=150, height=30, label=said), f"<br><small>{told}</small>")
 
 
 def flags(waits, last) -> str:
