@@ -187,11 +187,15 @@ def test_cdnow_customers_are_judged_best_by_a_buy_till_you_die_model(records):
     assert found.winner in ("BG/NBD", "MBG/NBD")
 
 
-@pytest.mark.parametrize("made", ["bicycles", "gifts", "physicians", "records"])
-def test_the_files_have_the_types_of_the_contract_and_the_book_passes_its_check(made, request):
+@pytest.mark.parametrize(
+    ("made", "warned"), [("bicycles", False), ("gifts", True), ("physicians", False), ("records", True)]
+)
+def test_the_files_have_the_types_of_the_contract_and_the_book_passes_its_check(made, warned, request):
+    """The gifts and the records have lines that only their place in the file tells apart, and nothing else is odd."""
     made = request.getfixturevalue(made)
     report = check(made.book)
-    assert report.ok and report.violations == ()
+    equal_lines = "they equal another line of their order in everything but line_no"
+    assert report.ok and [v.what for v in report.violations] == [equal_lines] * warned
     for name, source in made.book.place.sources.items():
         listed = TABLES[name].columns
         unlike = {c: str(t) for c, t in source.schema().items() if c in listed and type(t) is not type(listed[c].dtype)}
