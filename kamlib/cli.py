@@ -213,7 +213,11 @@ def progress(place: Path) -> None:
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def lab(arguments) -> None:
-    """Open JupyterLab on notebooks/; the sample company is made where it is not there yet."""
+    """Open JupyterLab on notebooks/; the sample company is made where it is not there yet.
+
+    ARGUMENTS go to JupyterLab: 'kam lab --no-browser', or 'kam lab --port=8899'. To begin the course, double-click
+    training in the list on the left, then 01_role.
+    """
     import os
     import subprocess
 
@@ -233,6 +237,9 @@ def lab(arguments) -> None:
         f"--notebook-dir={root()}",
         "--LabApp.default_url=/lab/tree/notebooks",
     ]
+    if hasattr(os, "geteuid") and os.geteuid() == 0 and "--allow-root" not in arguments:
+        click.echo("You are root, which JupyterLab refuses by default: it is started with --allow-root.")
+        command.append("--allow-root")
     sys.exit(subprocess.call([*command, *arguments], env={**os.environ, "JUPYTER_PATH": paths}))
 
 

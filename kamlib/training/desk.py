@@ -183,7 +183,7 @@ class Desk:
         self.anew = self._button("anew", self._on_anew)
         self.look_back = self._button("look_back", self._on_look_back, "primary")
         self._is_planning = False
-        self.table = w.GridBox(layout=w.Layout(grid_template_columns=WIDTHS, grid_gap="6px 10px", width="100%"))
+        self.table = w.VBox(layout=w.Layout(width="100%"))
         self.buttons = w.HBox([self.close, self.same, self.clear, self.anew])
         # Hours and replies stand above the table and below it, where the buttons are; so nobody has to look for them.
         above = [self.head, self.said, self.used, self.table]
@@ -303,12 +303,11 @@ class Desk:
         """Rows for the accounts of the territory, as on the first day of its quarter."""
         self.rows = [Row(card, self.territory, self._on_change) for card in _largest_first(self.territory).itertuples()]
         heads = [w.HTML(pages.block(f"<b>{escape(tell(column))}</b>")) for column in COLUMNS]
-        cells = []
-        for place, row in enumerate(self.rows):
-            if place and place % ROWS_PER_REMINDER == 0:  # what it takes, in view wherever one plans
-                cells.append(w.VBox([self.used], layout=w.Layout(grid_column="1 / -1")))
-            cells += row.cells
-        self.table.children = [*heads, *cells]
+        parts = []
+        for first in range(0, len(self.rows), ROWS_PER_REMINDER):
+            cells = [cell for row in self.rows[first : first + ROWS_PER_REMINDER] for cell in row.cells]
+            parts += [self.used, _grid([*heads, *cells])] if first else [_grid([*heads, *cells])]
+        self.table.children = parts  # headings and what the plan takes are in view wherever one plans
         self._show_quarter()
 
     def _show_quarter(self) -> None:
@@ -356,6 +355,11 @@ class Desk:
 
 def _largest_first(territory: Territory) -> pd.DataFrame:
     return territory.accounts.sort_values("revenue_year", ascending=False, kind="stable")
+
+
+def _grid(cells: list[w.Widget]) -> w.GridBox:
+    """Rows of the desk, in columns that are as wide in each grid."""
+    return w.GridBox(cells, layout=w.Layout(grid_template_columns=WIDTHS, grid_gap="6px 10px", width="100%"))
 
 
 def _box(label: str) -> w.Checkbox:
