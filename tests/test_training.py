@@ -13,8 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from kamlib.book.sample import write_sample
+from kamlib.cli import main
 from kamlib.reports import publish
 from kamlib.reports.parameters import read_contract
 from kamlib.reports.render import Request, render
@@ -273,6 +275,16 @@ def test_a_rendered_module_shows_its_exercises_and_no_answer(page, place):
         assert cards.escape(question.title) in text
         assert question.explanation not in text
         assert cards.escape(question.explanation) not in text
+
+
+def test_the_lab_is_started_for_root_with_a_word_and_hands_on_its_arguments(monkeypatch):
+    called = []
+    monkeypatch.setattr(subprocess, "call", lambda command, env: called.append(command) or 0)
+    monkeypatch.setattr("kamlib.book.sample.write_sample", lambda place: None)
+    monkeypatch.setattr(os, "geteuid", lambda: 0, raising=False)
+    said = CliRunner().invoke(main, ["lab", "--no-browser"])
+    assert "it is started with --allow-root" in said.output
+    assert called[0][-2:] == ["--allow-root", "--no-browser"]
 
 
 @pytest.fixture(scope="module")
