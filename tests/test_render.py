@@ -5,11 +5,13 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from kamlib import open_book
 from kamlib.errors import RequestError
 from kamlib.reports import folder
 from kamlib.reports.render import Request, periods_asked, render
@@ -286,3 +288,24 @@ def test_a_schedule_asks_for_the_last_period_and_catches_up(asked, period, since
 def test_a_wrong_since_is_refused(since, message):
     with pytest.raises(RequestError, match=message):
         periods_asked([], "2026-Q3", since)
+
+
+@pytest.fixture(scope="module")
+def manager(place) -> str:
+    with open_book(place) as book:
+        return book.frame("accounts").manager_id.mode()[0]
+
+
+def test_a_report_of_one_manager_does_not_replace_that_of_the_whole_book(place, notebooks, tmp_path, manager):
+    whole = render(_request(place, notebooks, tmp_path))
+    with pytest.raises(RequestError, match=r"\(good\) are there for the whole book and would be replaced .* --out"):
+        render(_request(place, notebooks, tmp_path, scope={"manager_id": manager}))
+    assert folder.read_manifest(whole.folder / "good")["parameters"]["scope"] == {}
+    assert not render(_request(place, notebooks, tmp_path, scope={"manager_id": manager}, each="manager")).failed
+
+
+def test_the_last_report_is_one_of_the_same_scope(place, notebooks, tmp_path, manager):
+    asked = _request(place, notebooks, tmp_path)
+    render(replace(asked, period="2026-Q2"))
+    scoped = render(replace(asked, scope={"manager_id": manager}))
+    assert folder.read_manifest(scoped.folder / "good")["parameters"]["previous"] == ""

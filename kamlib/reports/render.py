@@ -169,6 +169,7 @@ def render(request: Request, tell: Callable[[str], None] = lambda line: None) ->
         own = folder.book_folder(book.name, privacy.redaction if request.redact else "")
         where = (request.out or root() / "reports" / "rendered") / own / period.label
         jobs, missed = _jobs(request, reports, book, period, where), left_out(reports, book)
+        _refuse_other_scope(jobs, where)
         with folder.held(where):
             folder.tidy(where)
             studies, readers = [j for j in jobs if not _reads_tables(j)], [j for j in jobs if _reads_tables(j)]
@@ -193,6 +194,23 @@ def _as_of(request: Request, period: Period) -> date:
     if as_of < period.start:
         raise RequestError(f"--as-of {as_of} lies before the period {period.label} begins ({period.start})")
     return as_of
+
+
+def _refuse_other_scope(jobs: list[Job], where: Path) -> None:
+    """A report of one manager must not stand in the place of the whole company's, nor the other way round."""
+    there = [job for job in jobs if not job.key and folder.is_whole(job.target)]
+    others = [job.target for job in there if _scope_of(job.target) != dict(job.parameters.get("scope") or {})]
+    if others:
+        scope = ", ".join(f"{column}={value}" for column, value in _scope_of(others[0]).items()) or "the whole book"
+        names = ", ".join(str(path.relative_to(where)) for path in others[:3])
+        raise RequestError(
+            f"{len(others)} of these reports ({names}) are there for {scope} and would be replaced by those of another "
+            "scope; give this scope a place of its own with --out, or a page of its own with --each"
+        )
+
+
+def _scope_of(report: Path) -> dict:
+    return dict(folder.read_manifest(report)["parameters"].get("scope") or {})
 
 
 def _refuse_empty_period(book: Book, period: Period) -> None:
@@ -255,16 +273,16 @@ def _standard(
         "as_of": book.as_of.isoformat(),
         "period": period.label,
         "scope": dict(scope),
-        "previous": _previous(target, period, where),
+        "previous": _previous(target, period, where, scope),
         "tables": str(where),
     }
     return {name: value for name, value in values.items() if name in report.contract}
 
 
-def _previous(target: Path, period: Period, period_folder: Path) -> str:
-    """The same report of the period before, where it was published."""
+def _previous(target: Path, period: Period, period_folder: Path, scope: Mapping) -> str:
+    """The same report of the period before and of the same scope, where it was published."""
     earlier = period_folder.parent / period.previous().label / target.relative_to(period_folder)
-    return str(earlier) if folder.read_manifest(earlier) else ""
+    return str(earlier) if folder.read_manifest(earlier) and _scope_of(earlier) == dict(scope) else ""
 
 
 def _context(request, title, book: Book, period: Period, scope, target: Path, where: Path, fingerprint: str) -> dict:
