@@ -127,7 +127,7 @@ def table(name: str, frame: pd.DataFrame, columns: list[str] | None = None, rows
     name
         File name of the table, letters, digits, ``_`` and ``-``.
     frame
-        The whole table; all its columns are written.
+        The whole table; all its columns are written, those shown first.
     columns
         Those to show, in order; all where not given. Labels, units and number formats come from
         ``language/<code>/columns.yml``.
