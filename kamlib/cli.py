@@ -205,9 +205,9 @@ def progress(place: Path) -> None:
     frame, damages = overview(place, by_topic())
     for line in lines(frame):
         click.echo(line)
+    click.echo(f"\n{wording.say('progress_legend')}")
     for damage in damages:
         click.echo(wording.damaged(damage), err=True)
-    click.echo(f"\n{wording.say('progress_legend')}")
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

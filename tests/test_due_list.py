@@ -190,7 +190,13 @@ def _said(kinds=(), overdue=0, **changed):
     stages = pd.DataFrame({"stage": ["prospect", "customer", "lapsed"], "accounts": [2, 5, 1], "overdue": [1, 2, 0]})
     fields = {"rows": rows, "absent": (), "stages": stages, "as_of": AS_OF, "until": AS_OF, "last_contact": AS_OF}
     fields |= {"rules": {"prospect_contact_days": 7, "customer_contact_days": 31, "log_check_days": 14}}
-    fields |= {"names": pd.Series({"0001": "Firm"}), "record": None, "key_accounts": 3, "keys_from": "book", "has_logs": True}
+    fields |= {
+        "names": pd.Series({"0001": "Firm"}),
+        "record": None,
+        "key_accounts": 3,
+        "keys_from": "book",
+        "has_logs": True,
+    }
     return SimpleNamespace(**(fields | {"of": lambda group: rows} | changed))
 
 
