@@ -19,7 +19,7 @@ CHAPTERS = [
     "from kamlib.reports.figures import style\npublish.figure(style.blank('How visits sell'))",
     "## Orders",
     'publish.finding(Finding("toy.orders", "There are orders.", n=5))',
-    "## Caveats\n\nProse alone is never folded.",
+    "## Caveats\n\nProse alone is never folded; [another notebook](02_basics.ipynb) is not beside the page.",
 ]
 
 
@@ -51,6 +51,11 @@ def test_chapters_with_something_and_prose_stay_in_their_place(page):
 
 def test_the_contents_list_only_what_stands_open(page):
     assert [entry.get_text() for entry in page.select("nav.contents li")] == ["What there is", "Orders", "Caveats"]
+
+
+def test_a_link_to_a_notebook_is_only_its_words(page):
+    assert page.find("a", href="02_basics.ipynb") is None
+    assert "another notebook is not beside the page" in page.get_text()
 
 
 def test_headlines_begin_with_what_the_book_can_tell(page):

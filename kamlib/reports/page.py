@@ -38,6 +38,8 @@ def build_page(notebook: nbformat.NotebookNode, context: dict) -> str:
     title = body.find("h1")
     if title is not None:
         title.extract()
+    for link in body.find_all("a", href=lambda href: href and href.endswith(".ipynb")):
+        link.unwrap()  # the notebooks do not lie beside the page
     _set_bare_apart(body)
     contents = [
         {"level": int(head.name[1]), "text": head.get_text().rstrip("¶"), "id": head.get("id", "")}
