@@ -320,6 +320,13 @@ def test_partial_defection_is_the_first_reason():
     assert calls.reasons(known, known, yes, no).tolist() == [["partial_defection", "late"]]
 
 
+def test_a_contract_that_ends_is_a_reason_whatever_the_hazard_makes_of_it():
+    known = pd.DataFrame({"lateness": [2.0, 0.1], "contract_ends": [1.0, 1.0]})
+    none, ends = pd.Series(False, known.index), pd.Series([True, False])
+    found = calls.reasons(known, -known, none, none, ends)
+    assert found.tolist() == [["contract_ends"], []]
+
+
 def test_the_margin_expected_is_a_year_s_pace_and_never_below_zero():
     sales = sales_of({"a": range(0, 730, 10), "b": [700]}, until=729)
     stand = standing(sales, sales.as_of, 90)

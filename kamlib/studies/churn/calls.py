@@ -108,7 +108,13 @@ def actions(accounts: pd.DataFrame, policy: CallPolicy, stop: StoppingRule, hori
     return ranked.sort_values(["value_at_risk", "account_id"], ascending=[False, True], ignore_index=True)
 
 
-def reasons(known: pd.DataFrame, weights: pd.DataFrame | None, partial: pd.Series, wallet: pd.Series) -> pd.Series:
+def reasons(
+    known: pd.DataFrame,
+    weights: pd.DataFrame | None,
+    partial: pd.Series,
+    wallet: pd.Series,
+    ending: pd.Series | None = None,
+) -> pd.Series:
     """Up to three reason codes of each account, the weightiest first.
 
     Parameters
@@ -117,6 +123,7 @@ def reasons(known: pd.DataFrame, weights: pd.DataFrame | None, partial: pd.Serie
     weights : what each covariate adds to the log odds of the hazard, same shape; a fact that the hazard does not
         count against the account is no reason. None where there is no hazard: the facts stand in their own order.
     partial, wallet : flags by account number: partly defected, falling wallet share.
+    ending : flag by account number: its contract ends within the horizon, a reason whatever the hazard makes of it.
     """
     holds = {}
     for code, (column, bound, is_above) in REASONS.items():
@@ -126,6 +133,9 @@ def reasons(known: pd.DataFrame, weights: pd.DataFrame | None, partial: pd.Serie
             holds[code] = weight.where(fact & (weight > 0), 0.0)
     # What is found beside the hazard comes first; then what the hazard counts most.
     flags = {"partial_defection": partial, "wallet_loss": wallet}
+    if ending is not None:
+        flags["contract_ends"] = ending
+        holds.pop("contract_ends", None)
     first = {code: flag.reindex(known.index, fill_value=False).astype(float) * np.inf for code, flag in flags.items()}
     table = pd.DataFrame(first | holds, index=known.index).fillna(0.0)
     order = np.argsort(-table.to_numpy(), axis=1, kind="stable")[:, :MOST_REASONS]

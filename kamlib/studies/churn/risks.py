@@ -111,4 +111,5 @@ def _labels(facts: Facts, season: Season, stand: pd.DataFrame) -> pd.DataFrame:
 def _reasons(facts: Facts, contest: Contest, table: pd.DataFrame) -> pd.Series:
     known = known_at(facts, contest.live)
     weights = calls.hazard_weights(contest.hazard, known)
-    return calls.reasons(known, weights, table["is_partial"], table["is_wallet_loss"])
+    ending = table["contract_ends_on"].notna()
+    return calls.reasons(known, weights, table["is_partial"], table["is_wallet_loss"], ending)
