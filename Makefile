@@ -39,7 +39,8 @@ lab: data/sample/book.yml  ## open JupyterLab on notebooks/
 	$(BIN)/kam lab
 
 test: $(READY)  ## run every test
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	@# One thread a process: the tests run side by side, and threads that wait for each other take twice the time.
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)  ## check the code with ruff
 	$(BIN)/ruff check .

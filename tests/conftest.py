@@ -9,6 +9,22 @@ from hypothesis import settings
 
 from kamlib.reports.pdf import chromium
 
+# Begun first when tests run side by side, so that no worker is left with one of them at the end.
+LONGEST = (
+    "test_reports.py",
+    "test_churn_study.py",
+    "test_pages.py",
+    "test_playbooks.py",
+    "test_segmentation.py",
+    "test_training.py",
+    "test_exercises.py",
+    "test_render.py",
+    "test_visits.py",
+    "test_desk.py",
+    "test_killed.py",
+    "test_ingest.py",
+)
+
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("kamlib", deadline=None)
 settings.load_profile("kamlib")
@@ -62,3 +78,9 @@ def _postgres_is_up(request) -> None:
     """Start the server again where it has gone between two tests, as it may on a machine short of time."""
     if "postgres_url" in request.fixturenames:
         request.getfixturevalue("postgres_server").ensure_postgres_running()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of the longest files first; the others stay in their order."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
