@@ -29,7 +29,6 @@ from books import small_frames, write_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted((ROOT / "notebooks" / "training").glob("0*.ipynb"))
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FEW = ("role.whose_account", "role.overdue", "basics.pareto", "needs.unmet")  # one of each kind
 
 
@@ -325,30 +324,27 @@ def _await(url: str, server: subprocess.Popen, seconds: float = 60) -> None:
 
 @pytest.mark.browser
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed here; on Debian: apt-get install chromium")
-def test_a_learner_answers_by_mouse_alone_and_progress_outlives_the_kernel(lab, place):
-    from playwright.sync_api import expect, sync_playwright
+def test_a_learner_answers_by_mouse_alone_and_progress_outlives_the_kernel(browser, lab, place):
+    from playwright.sync_api import expect
 
     name = "role.whose_account"
     guest = wording.say("guest_name")
     question = exercises.ask(name, open_company(place), exercises.seed_of(guest, name))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        page.set_default_timeout(90_000)
-        page.goto(f"{lab}/lab/tree/notebooks/training/01_role.ipynb")
-        page.get_by_role("button", name=wording.say("guest")).click()  # the page has run by itself
-        box = page.locator(".kam-box").filter(has_text=question.title)
-        box.get_by_text(question.options[question.answer], exact=True).last.click()
-        box.get_by_role("button", name=wording.say("check")).click()
-        expect(box).to_contain_text(wording.say("right"), timeout=90_000)
-        page.get_by_text("Kernel", exact=True).first.click()
-        page.get_by_text("Restart Kernel and Run All Cells…").click()
-        page.locator(".jp-Dialog button.jp-mod-accept").click()
-        expect(page.locator(".kam-box").filter(has_text=question.title)).to_contain_text(
-            "solved this one already", timeout=90_000
-        )
-        browser.close()
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.set_default_timeout(90_000)
+    page.goto(f"{lab}/lab/tree/notebooks/training/01_role.ipynb")
+    page.get_by_role("button", name=wording.say("guest")).click()  # the page has run by itself
+    box = page.locator(".kam-box").filter(has_text=question.title)
+    box.get_by_text(question.options[question.answer], exact=True).last.click()
+    box.get_by_role("button", name=wording.say("check")).click()
+    expect(box).to_contain_text(wording.say("right"), timeout=90_000)
+    page.get_by_text("Kernel", exact=True).first.click()
+    page.get_by_text("Restart Kernel and Run All Cells…").click()
+    page.locator(".jp-Dialog button.jp-mod-accept").click()
+    expect(page.locator(".kam-box").filter(has_text=question.title)).to_contain_text(
+        "solved this one already", timeout=90_000
+    )
+    page.close()
     attempts, damage = Progress(place.parent / "progress", guest).attempts()
     assert [(a.exercise, a.is_right) for a in attempts] == [(name, True)]
     assert damage is None
