@@ -795,7 +795,7 @@ def test_a_killed_ingest_leaves_the_earlier_book_untouched(export):
     paths = [str(export.source.parent / "m.yml"), str(export.source), str(export.out)]
     process = subprocess.Popen([sys.executable, "-c", call, *paths])
     while process.poll() is None and not list(export.out.parent.glob(".book.partial-*/book/accounts.parquet")):
-        if list(export.out.parent.glob(".book.partial-*/work/source1.parquet")):
+        if list(export.out.parent.glob(".book.partial-*/*/source1.parquet")):
             process.kill()
     assert process.wait() == -signal.SIGKILL
     assert {p.name: p.read_bytes() for p in export.out.iterdir()} == before

@@ -10,6 +10,7 @@ import pandas as pd
 from kamlib.book.features import last_day
 from kamlib.book.panel import account_features
 from kamlib.book.store import Book
+from kamlib.errors import RequestError
 from kamlib.studies.classes import abc
 
 KEY_CLASS = "A"
@@ -39,6 +40,43 @@ def portfolio(book: Book, months: int = 12) -> pd.DataFrame:
     frame["abc"] = abc(frame.set_index("account_id")["revenue"], book.settings.value("abc_cuts")).to_numpy()
     frame["is_key"] = frame["abc"] == KEY_CLASS
     return frame.sort_values(["revenue", "account_id"], ascending=[False, True], ignore_index=True)
+
+
+def chosen(accounts: pd.DataFrame, account_id: str = "") -> pd.Series:
+    """The row of an account; of the largest one where none is named.
+
+    Raises
+    ------
+    RequestError
+        The account is not among those in scope.
+
+    Examples
+    --------
+    >>> chosen(portfolio(book), "C0085")["abc"]  # doctest: +SKIP
+    'A'
+    """
+    if not account_id:
+        return accounts.iloc[0]
+    found = accounts[accounts["account_id"] == account_id]
+    if found.empty:
+        raise RequestError(f"account {account_id!r} is not among the {len(accounts)} accounts in scope")
+    return found.iloc[0]
+
+
+def last_answers(book: Book, as_of: pd.Timestamp) -> pd.DataFrame | None:
+    """The last answer of each account asked in the year up to a day: account_id, satisfaction, surveyed_on.
+
+    None where the book has no surveys.
+
+    Examples
+    --------
+    >>> last_answers(book, day_of(book))  # doctest: +SKIP
+    """
+    if not book.has("surveys", "satisfaction"):
+        return None
+    rows = book.frame("surveys").dropna(subset=["satisfaction"])
+    rows = rows[rows["surveyed_on"] > as_of - pd.DateOffset(years=1)].sort_values("surveyed_on")
+    return rows.drop_duplicates("account_id", keep="last")[["account_id", "satisfaction", "surveyed_on"]]
 
 
 def key_accounts(book: Book, tables: str = "") -> tuple[pd.Series, str]:

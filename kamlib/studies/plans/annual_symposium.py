@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 
 from kamlib.book.store import Book
 from kamlib.studies import actions, shares
-from kamlib.studies.portfolio import day_of, portfolio
+from kamlib.studies.portfolio import day_of, last_answers, portfolio
 
 MONTHS = 3
 FEWEST_TOPIC = 5
@@ -78,7 +78,7 @@ def measure(book: Book, content_from: int = 8, guests_at_most: int = 50) -> Symp
     held_on = past["event_date"].max() if len(past) else pd.NaT
     a_year = float(book.settings.value("symposia_a_year"))
     cases = book.frame("cases") if book.has("cases") else None
-    answers = _answers(book, as_of)
+    answers = last_answers(book, as_of)
     guests = _guests(keys, past, held_on, answers, cases).head(guests_at_most)
     unheard = _unheard(book, keys, answers, content_from)
     next_on = _next(held_on, as_of, a_year)
@@ -102,14 +102,6 @@ def measure(book: Book, content_from: int = 8, guests_at_most: int = 50) -> Symp
         rows,
         actions.names(book, rows),
     )
-
-
-def _answers(book: Book, as_of: pd.Timestamp) -> pd.DataFrame | None:
-    if not book.has("surveys", "satisfaction"):
-        return None
-    rows = book.frame("surveys").dropna(subset=["satisfaction"])
-    rows = rows[rows["surveyed_on"] > as_of - pd.DateOffset(years=1)].sort_values("surveyed_on")
-    return rows.drop_duplicates("account_id", keep="last")[["account_id", "satisfaction", "surveyed_on"]]
 
 
 def _next(held_on: pd.Timestamp, as_of: pd.Timestamp, a_year: float) -> pd.Timestamp:

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from kamlib.book.store import Book
-from kamlib.errors import RequestError
 from kamlib.studies import actions, service, shares
-from kamlib.studies.portfolio import day_of, portfolio
+from kamlib.studies.portfolio import chosen, day_of, portfolio
 
 FEWEST_SIMILAR = 5
 FALLING = 0.8
@@ -74,7 +73,7 @@ def measure(book: Book, account_id: str = "") -> SellingPlan:
     >>> measure(book, "C0001").missing  # doctest: +SKIP
     """
     as_of, accounts = day_of(book), portfolio(book)
-    account = _chosen(accounts, account_id)
+    account = chosen(accounts, account_id)
     mine, since = account["account_id"], as_of - pd.DateOffset(years=1)
     categories, similar = _categories(book, accounts, account, as_of)
     least = float(book.settings.value("white_space_share"))
@@ -105,15 +104,6 @@ def measure(book: Book, account_id: str = "") -> SellingPlan:
         rows,
         actions.names(book, rows),
     )
-
-
-def _chosen(accounts: pd.DataFrame, account_id: str) -> pd.Series:
-    if not account_id:
-        return accounts.iloc[0]
-    found = accounts[accounts["account_id"] == account_id]
-    if found.empty:
-        raise RequestError(f"account {account_id!r} is not among the {len(accounts)} accounts in scope")
-    return found.iloc[0]
 
 
 def _categories(book: Book, accounts, account: pd.Series, as_of: pd.Timestamp) -> tuple[pd.DataFrame, int]:

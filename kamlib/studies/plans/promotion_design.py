@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from kamlib.book.store import Book
-from kamlib.errors import RequestError
 from kamlib.studies import actions, shares
-from kamlib.studies.portfolio import day_of, portfolio
+from kamlib.studies.portfolio import chosen, day_of, portfolio
 from kamlib.studies.promotion_effects import Rebates, Uplift, rebates, uplift
 
 YEARS = 2
@@ -76,7 +75,7 @@ def measure(book: Book, account_id: str = "", horizon_days: int = 90, accounts_a
     as_of = day_of(book)
     accounts = portfolio(book)
     keys = accounts[accounts["is_key"]][["account_id", "manager_id", "name"]]
-    account = _chosen(accounts, account_id)
+    account = chosen(accounts, account_id)
     runs = book.frame("promotions") if book.has("promotions", "starts_on") else None
     calendar = _calendar(runs, keys, as_of, horizon_days)
     trained, untrained = _training(book, keys, as_of)
@@ -98,15 +97,6 @@ def measure(book: Book, account_id: str = "", horizon_days: int = 90, accounts_a
         rows,
         actions.names(book, rows),
     )
-
-
-def _chosen(accounts: pd.DataFrame, account_id: str) -> pd.Series:
-    if not account_id:
-        return accounts.iloc[0]
-    found = accounts[accounts["account_id"] == account_id]
-    if found.empty:
-        raise RequestError(f"account {account_id!r} is not among the {len(accounts)} accounts in scope")
-    return found.iloc[0]
 
 
 def _kinds(book: Book, runs: pd.DataFrame | None, accounts: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:

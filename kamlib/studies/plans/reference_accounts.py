@@ -10,7 +10,7 @@ import pandas as pd
 from kamlib.book.store import Book
 from kamlib.studies import actions, shares
 from kamlib.studies.diffusion import Diffusion, diffuse
-from kamlib.studies.portfolio import day_of, portfolio
+from kamlib.studies.portfolio import day_of, last_answers, portfolio
 from kamlib.studies.silence import silent
 
 ACTIVE_DAYS = 120
@@ -71,7 +71,7 @@ def measure(book: Book, asked_at_most: int = 15) -> ReferencePlan:
     as_of, accounts = day_of(book), portfolio(book)
     least = float(book.settings.value("referral_satisfaction"))
     made = book.frame("references") if book.has("references") else None
-    answers = _answers(book, as_of)
+    answers = last_answers(book, as_of)
     content = _content(book, accounts, answers, least)
     askable = _askable(book, accounts, content, made, as_of)
     referred, other = _active(accounts, made)
@@ -91,14 +91,6 @@ def measure(book: Book, asked_at_most: int = 15) -> ReferencePlan:
         rows,
         actions.names(book, rows),
     )
-
-
-def _answers(book: Book, as_of: pd.Timestamp) -> pd.DataFrame | None:
-    if not book.has("surveys", "satisfaction"):
-        return None
-    rows = book.frame("surveys").dropna(subset=["satisfaction"])
-    rows = rows[rows["surveyed_on"] > as_of - pd.DateOffset(years=1)].sort_values("surveyed_on")
-    return rows.drop_duplicates("account_id", keep="last")[["account_id", "satisfaction", "surveyed_on"]]
 
 
 def _content(book: Book, accounts: pd.DataFrame, answers, least: float) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from kamlib.training.company import Company
 from kamlib.training.exercises import Deal, Draft, exercise
 
 ROLES = ("decision_maker", "buyer", "user", "influencer", "sponsor")
@@ -91,11 +92,7 @@ def season(deal: Deal) -> Draft:
 def cover(deal: Deal) -> Draft:
     """Which products at the customer run out before the next delivery can be there."""
     company = deal.company
-    stock = company.frame("stock")
-    stock = stock[stock["counted_on"] == stock["counted_on"].max()].dropna(subset=["on_hand"])
-    used = company.lines[company.lines["order_date"] > company.as_of - pd.DateOffset(months=6)]
-    used = used.groupby(["account_id", "product_id"])["quantity"].sum().rename("used_month") / 6
-    frame = stock.join(used[used > 0], on=["account_id", "product_id"], how="inner")
+    frame = _stock_and_use(company)
     frame["days"] = 30.4 * frame["on_hand"] / frame["used_month"]
     frame = frame[((frame["days"] - COVER_DAYS).abs() > 2) & (frame["days"] < 200)]
     frame = frame.join(company.frame("products").set_index("product_id")["name"].rename("product"), on="product_id")
@@ -168,11 +165,7 @@ def cause(deal: Deal) -> Draft:
 def order_by(deal: Deal) -> Draft:
     """How many days an account may wait before it must order again, so as not to run out."""
     company = deal.company
-    stock = company.frame("stock")
-    stock = stock[stock["counted_on"] == stock["counted_on"].max()].dropna(subset=["on_hand"])
-    used = company.lines[company.lines["order_date"] > company.as_of - pd.DateOffset(months=6)]
-    used = used.groupby(["account_id", "product_id"])["quantity"].sum().rename("used_month") / 6
-    frame = stock.join(used[used > 0], on=["account_id", "product_id"], how="inner")
+    frame = _stock_and_use(company)
     lead = int(deal.rng.integers(5, 15))
     frame["wait"] = 30.4 * frame["on_hand"] / frame["used_month"] - lead
     row = frame.loc[deal.one(frame.index[frame["wait"].between(2, 60)])]
@@ -188,3 +181,12 @@ def order_by(deal: Deal) -> Draft:
         {"product": [name], "on_hand": [row["on_hand"]], "used_month": [row["used_month"]], "lead_days": [lead]}
     )
     return Draft(float(row["wait"]), values, rows, tolerance=max(2.0, 0.1 * row["wait"]), span=(0, 90, 1))
+
+
+def _stock_and_use(company: Company) -> pd.DataFrame:
+    """What lay at the customers at the last count, with ``used_month``: what half a year's orders say they use."""
+    stock = company.frame("stock")
+    stock = stock[stock["counted_on"] == stock["counted_on"].max()].dropna(subset=["on_hand"])
+    used = company.lines[company.lines["order_date"] > company.as_of - pd.DateOffset(months=6)]
+    used = used.groupby(["account_id", "product_id"])["quantity"].sum().rename("used_month") / 6
+    return stock.join(used[used > 0], on=["account_id", "product_id"], how="inner")
