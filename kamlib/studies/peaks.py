@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-import holidays
 import numpy as np
 import pandas as pd
+
+from kamlib.book.public_holidays import public_holidays
 
 LEVEL = 0.80
 YEAR = 12
@@ -112,7 +113,7 @@ def moved_holidays(countries: Sequence[str], first: date, last: date) -> pd.Data
     found: list[tuple] = []
     for country in countries:
         years = range(first.year - 1, last.year + 1)
-        days = _first_days(holidays.country_holidays(country, years=years, language="en_US"))
+        days = _first_days(public_holidays(country, years))
         for (name, year), day in sorted(days.items(), key=lambda item: (item[1], len(item[0][0]))):
             before = days.get((name, year - 1))
             if before is None or not first <= day <= last:

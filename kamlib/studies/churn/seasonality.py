@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import holidays
 import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 from statsmodels.tools.sm_exceptions import PerfectSeparationError
 
-from kamlib.errors import RequestError
+from kamlib.book.public_holidays import public_holidays
 from kamlib.studies.churn.timelines import to_dates
 
 BEFORE_DAYS, AFTER_DAYS = 30, 21
@@ -74,13 +73,7 @@ def moving_holidays(countries: Sequence[str], years: Sequence[int]) -> dict[str,
 
 def _by_name(country: str, years: Sequence[int]) -> dict[str, list[np.datetime64]]:
     """First day of each year by holiday name, in English where the calendar has it."""
-    try:
-        try:
-            calendar = holidays.country_holidays(country, years=list(years), language="en_US", observed=False)
-        except (NotImplementedError, ValueError, TypeError):
-            calendar = holidays.country_holidays(country, years=list(years), observed=False)
-    except NotImplementedError:
-        raise RequestError(f"book.yml: no holidays are known for country {country!r}; use codes as 'TW'") from None
+    calendar = public_holidays(country, years, observed=False)
     first: dict[str, dict[int, np.datetime64]] = {}
     for day, names in sorted(calendar.items()):
         for name in names.split("; "):

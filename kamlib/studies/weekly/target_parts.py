@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-import holidays
 import numpy as np
 import pandas as pd
 
 from kamlib.book.periods import Period
-from kamlib.errors import RequestError
+from kamlib.book.public_holidays import public_holidays
 
 FINEST_FIRST = ("week", "month", "quarter", "half", "year")
 
@@ -34,12 +33,7 @@ class WorkingDays:
     def _holidays(self, first: int, last: int) -> list[date]:
         days: set[date] = set()
         for country in self.countries:
-            try:
-                days |= set(holidays.country_holidays(country, years=range(first, last + 1)))
-            except NotImplementedError:
-                raise RequestError(
-                    f"book.yml: no holidays are known for country {country!r}; use codes as 'TW'"
-                ) from None
+            days |= set(public_holidays(country, range(first, last + 1)))
         return sorted(days)
 
 

@@ -1,0 +1,42 @@
+"""The public holidays of a country, by their English names where the calendar has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import holidays
+
+from kamlib.errors import RequestError
+
+
+def public_holidays(country: str, years: Iterable[int], observed: bool = True) -> holidays.HolidayBase:
+    """A calendar of a country: names by day, several names of one day joined by "; ".
+
+    Parameters
+    ----------
+    country
+        Its code as ``countries`` in book.yml has it, such as TW.
+    years
+        The years asked for.
+    observed
+        Whether days off in lieu count too.
+
+    Raises
+    ------
+    RequestError
+        No holidays are known for the country.
+
+    Examples
+    --------
+    >>> public_holidays("TW", [2026]).get("2026-02-17")
+    'Chinese New Year'
+    """
+    years = list(years)
+    try:
+        languages = holidays.list_supported_countries()
+        has_english = "en_US" in languages.get(country, [])
+        return holidays.country_holidays(
+            country, years=years, observed=observed, language="en_US" if has_english else None
+        )
+    except NotImplementedError:
+        raise RequestError(f"book.yml: no holidays are known for country {country!r}; use codes as 'TW'") from None
