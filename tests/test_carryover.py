@@ -50,6 +50,18 @@ def test_the_interval_of_the_rate_does_not_depend_on_the_currency(found):
     assert cents.diagnostics["lambda_interval"] == pytest.approx(found.diagnostics["lambda_interval"], abs=1e-4)
 
 
+def test_the_elasticity_is_taken_where_the_stock_stands_and_not_the_visits_of_the_month():
+    visits = np.random.default_rng(1).poisson(1.5, (SHAPE[0], SHAPE[1] + 24)).astype(float)
+    stock = visits.copy()
+    for month in range(1, stock.shape[1]):
+        stock[:, month] = 0.5 * visits[:, month] + 0.5 * stock[:, month - 1]
+    stock = stock[:, 24:]
+    sales = 100 * (1 + stock) ** 0.4
+    panel = frame(SHAPE, revenue=sales, visits=visits[:, 24:])
+    lasting = effect(panel, method="adstock", scale="log1p").diagnostics["long_run_elasticity"]
+    assert lasting == pytest.approx(0.4 * np.average(stock / (1 + stock), weights=sales), rel=0.01)
+
+
 def test_without_carry_over_the_rate_reaches_zero_and_the_runs_agree():
     diagnostics = effect(simulate(accounts=150), method="adstock").diagnostics
     assert diagnostics["lambda_interval"][0] == 0

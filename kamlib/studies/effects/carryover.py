@@ -34,7 +34,7 @@ class CarryOver:
 
     Attributes
     ----------
-    panel : the rows used, ``x`` being the scaled stock at the estimated λ
+    panel : the rows used, ``raw`` being the stock at the estimated λ and ``x`` the same in the scale of the panel
     fit : the Poisson regression at the estimated λ
     lambda_estimate, lambda_interval : share of the stock left after one period, with its profile interval
     profile : frame lambda, log_likelihood (adjusted: 2 × the fall below its maximum is χ² with one degree)
@@ -133,12 +133,17 @@ class _Stocks:
         self.outcome = self.panel.frame["y"].to_numpy()
         self.controls = self.panel.frame[self.panel.controls].to_numpy()
 
+    def raw(self, carry: float) -> np.ndarray:
+        return adstock(self.exposure, self.position, carry, self.before)[self.rows]
+
     def values(self, carry: float) -> np.ndarray:
-        stock = adstock(self.exposure, self.position, carry, self.before)[self.rows]
-        return in_scale(stock, self.panel.scale)
+        return in_scale(self.raw(carry), self.panel.scale)
 
     def at(self, carry: float) -> Panel:
-        return replace(self.panel, frame=self.panel.frame.assign(x=self.values(carry)))
+        """The panel whose exposure is the stock: elasticities are taken where the stock stands, not the month."""
+        stock = self.raw(carry)
+        frame = self.panel.frame.assign(raw=stock, x=in_scale(stock, self.panel.scale))
+        return replace(self.panel, frame=frame)
 
     def height(self, carry: float) -> float:
         """Log-likelihood of the Poisson regression at one λ."""
