@@ -141,7 +141,8 @@ def give_up(deal: Deal) -> Draft:
         "days": running.at[stale, "days_open"],
         "day": day,
     }
-    return Draft(best, values, rows[["label", "days_open", "value"]], options=rows["label"].to_dict())
+    wrong = {key: {"own": days} for key, days in rows["days_open"].items()}
+    return Draft(best, values, rows[["label", "days_open", "value"]], options=rows["label"].to_dict(), wrong=wrong)
 
 
 @exercise("closing.concession")
@@ -171,5 +172,7 @@ def concession(deal: Deal) -> Draft:
         "visits": visits,
         "days": days,
         **{f"{k}_cost": v for k, v in costs.items()},
+        "revenue": good.at[account, "revenue"],
+        "visit_cost": cost,
     }
     return Draft(str(costs.idxmin()), values, rows)

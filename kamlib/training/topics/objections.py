@@ -165,4 +165,9 @@ def first(deal: Deal) -> Draft:
     clear = (frame["change"] + 0.25).abs() > 0.05
     account = deal.one(frame.index[clear & (kind == deal.one(sorted(kind.unique())))])
     rows = frame.loc[[account], ["label", "revenue", "change", "complaints_half_year", "open_complaints"]]
-    return Draft(kind[account], {"account": company.name_of(account), "change": frame.at[account, "change"]}, rows)
+    values = {"account": company.name_of(account), "change": frame.at[account, "change"]}
+    wrong = {
+        "sell": {"reason": "sell_open" if kind[account] == "settle" else "sell_fallen"},
+        "ask": {"reason": "ask_open" if kind[account] == "settle" else "ask_steady"},
+    }
+    return Draft(kind[account], values, rows, wrong=wrong)

@@ -37,7 +37,15 @@ def trial(deal: Deal) -> Draft:
         "account": company.name_of(best),
         "newest": company.name_of(drawn["innovation"].idxmax()),
     }
-    return Draft(best, values, rows, options=rows["label"].to_dict())
+    wrong = {row.Index: {"reason": _against_trial(row), "own": row.innovation} for row in rows.itertuples()}
+    return Draft(best, values, rows, options=rows["label"].to_dict(), wrong=wrong)
+
+
+def _against_trial(row) -> str:
+    """What speaks against asking an account to try, the gravest first."""
+    if row.open_complaints:
+        return "waits"
+    return "less_open" if row.spend_category > 0 else "other_goods"
 
 
 def _open_complaints(deal: Deal) -> pd.Series:
@@ -93,7 +101,9 @@ def promotion(deal: Deal) -> Draft:
     answer = "run" if net > 0 else "leave"
     case = "tempting" if net < 0 < without_dip else answer
     values = {"account": company.name_of(account), "net": net, "without_dip": without_dip}
-    return Draft(answer, values, rows, case=case)
+    return Draft(
+        answer, values, rows, case=case, wrong={"run": {"reason": "tempting" if case == "tempting" else "run"}}
+    )
 
 
 @exercise("recommendation.rebate")
@@ -147,7 +157,15 @@ def reference(deal: Deal) -> Draft:
     chosen = deal.pick([best, *others], 1 + len(others))
     rows = frame.loc[chosen, ["label", "industry", "satisfaction", "open_complaints", "revenue"]]
     values = {"industry": industry, "account": company.name_of(best), "least": least}
-    return Draft(best, values, rows, options=rows["label"].to_dict())
+    wrong = {row.Index: _against_reference(row, industry) for row in rows.itertuples()}
+    return Draft(best, values, rows, options=rows["label"].to_dict(), wrong=wrong)
+
+
+def _against_reference(row, industry: str) -> dict:
+    """What speaks against naming an account, what shows at once first."""
+    if row.industry != industry:
+        return {"reason": "other_trade", "own": row.industry}
+    return {"reason": "waits" if row.open_complaints else "discontent", "own": row.satisfaction}
 
 
 @exercise("recommendation.fit")
@@ -212,4 +230,6 @@ def offer(deal: Deal) -> Draft:
         "largest": rows.at[most, "product"],
         "left_largest": left(rows)[most],
     }
-    return Draft(best, values, rows, options=rows["product"].to_dict())
+    worth = left(rows)
+    wrong = {key: {"reason": "left" if worth[key] > 0 else "loss", "own": abs(worth[key])} for key in rows.index}
+    return Draft(best, values, rows, options=rows["product"].to_dict(), wrong=wrong)

@@ -37,7 +37,17 @@ def quadrant(deal: Deal) -> Draft:
     place = is_large.map({True: "attractive", False: "modest"}) + is_strong.map({True: "_strong", False: "_weak"})
     account = deal.one(place.index[place == deal.one(sorted(place.unique()))])
     rows = frame.loc[[account], ["label", "annual_potential", "wallet_share", "margin_rate"]]
-    return Draft(place[account], {"account": company.name_of(account), **cut}, rows)
+    own = {"own_potential": frame.at[account, "annual_potential"], "own_share": frame.at[account, "wallet_share"]}
+    values = {"account": company.name_of(account), **cut, **own}
+    return Draft(place[account], values, rows, wrong=_wrong_sides(place[account]))
+
+
+def _wrong_sides(answer: str) -> dict[str, dict[str, str]]:
+    """For each other quadrant, which of its two sides is the wrong one."""
+    size, strength = answer.split("_")
+    reasons = {(False, True): "potential", (True, False): "share", (False, False): "both"}
+    others = [(a, b) for a in ("attractive", "modest") for b in ("strong", "weak") if (a, b) != (size, strength)]
+    return {f"{a}_{b}": {"reason": reasons[a == size, b == strength]} for a, b in others}
 
 
 @exercise("strategy.executive")
@@ -66,7 +76,13 @@ def executive(deal: Deal) -> Draft:
         "days": _half_year(settings),
         "largest": company.name_of(rows["revenue"].idxmax()),
     }
-    return Draft(best, values, rows, options=rows["label"].to_dict())
+    wrong = {
+        row.Index: {"reason": "seen", "own": row.days_since_executive}
+        if row.Index in seen
+        else {"reason": "smaller", "own": row.revenue}
+        for row in rows.itertuples()
+    }
+    return Draft(best, values, rows, options=rows["label"].to_dict(), wrong=wrong)
 
 
 def _half_year(settings) -> float:
@@ -140,7 +156,7 @@ def competitor(deal: Deal) -> Draft:
         if len(table) < 3:
             return False
         top = table["value_lost"].nlargest(2)
-        return top.iloc[0] >= 1.3 * top.iloc[1] and table["named"].idxmax() != top.index[0]
+        return top.iloc[0] >= 1.3 * top.iloc[1] and table.at[top.index[0], "named"] < table["named"].max()
 
     chosen, table = deal.until(draw, is_clear)
     best = table["value_lost"].idxmax()
@@ -151,7 +167,12 @@ def competitor(deal: Deal) -> Draft:
         "value": table.at[best, "value_lost"],
         "named": table["named"].idxmax(),
     }
-    return Draft(best, values, rows, options={name: name for name in rows["competitor"]})
+    most = table["named"].max()
+    wrong = {
+        name: {"reason": "talked_about" if row["named"] == most else "less", "own": row["value_lost"]}
+        for name, row in table.iterrows()
+    }
+    return Draft(best, values, rows, options={name: name for name in rows["competitor"]}, wrong=wrong)
 
 
 @exercise("strategy.stage")
@@ -177,4 +198,6 @@ def stage(deal: Deal) -> Draft:
     rows = signs(deal, [account])[["label", "revenue", "contract_ends"]]
     rows = rows.assign(begun=begun[account], open_serious=waits[account])
     values = {"account": company.name_of(account), "months": months[account], "young": young, "grown": grown}
-    return Draft(stages[account], values, rows, case="serious" if waits[account] else kind[account])
+    is_serious = bool(waits[account])
+    wrong = {name: {"reason": "serious"} for name in ("build", "strengthen")} if is_serious else {}
+    return Draft(stages[account], values, rows, case="serious" if is_serious else kind[account], wrong=wrong)

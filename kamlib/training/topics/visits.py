@@ -45,7 +45,9 @@ def where_next(deal: Deal) -> Draft:
         "next": drawn.nlargest(2).iloc[1],
         "largest": company.name_of(largest),
     }
-    return Draft(best, values, rows, options=rows["label"].to_dict(), case="same" if best == largest else "other")
+    wrong = {key: {"reason": "largest" if key == largest else "less", "own": drawn[key]} for key in drawn.index}
+    case = "same" if best == largest else "other"
+    return Draft(best, values, rows, options=rows["label"].to_dict(), case=case, wrong=wrong)
 
 
 @exercise("visits.how_many")
@@ -93,24 +95,31 @@ def trap(deal: Deal) -> Draft:
     company = deal.company
     frame = visited(company)
     parts = [(by, part) for by in ("industry", "region") for part, n in frame[by].value_counts().items() if n >= 20]
-    by, part = deal.one(sorted(parts))
-    own = frame[frame[by] == part]
-    group = pd.qcut(own["present_visits"].rank(method="first"), 4, labels=["1", "2", "3", "4"])
-    rows = (
-        own.assign(month=own["revenue"] / 12)
-        .groupby(group, observed=True)
-        .agg(mean_visits=("present_visits", "mean"), mean_revenue=("month", "mean"))
-    )
-    slope = np.polyfit(np.log1p(rows["mean_visits"]), np.log(rows["mean_revenue"]), 1)[0]
-    true = float(own["elasticity"].mean())
-    naive, actual = 2.0**slope - 1, 2.0**true - 1
+
+    def draw() -> tuple[str, pd.DataFrame, float, float]:
+        by, part = deal.one(sorted(parts))
+        own = frame[frame[by] == part]
+        rows = _in_four_groups(own)
+        slope = np.polyfit(np.log1p(rows["mean_visits"]), np.log(rows["mean_revenue"]), 1)[0]
+        return part, rows, 2.0**slope - 1, 2.0 ** float(own["elasticity"].mean()) - 1
+
+    is_fit = lambda drawn: len({f"{rise:.0%}" for rise in (0.0, *drawn[2:])}) == 3  # noqa: E731
+    part, rows, naive, actual = deal.until(draw, is_fit)
     rises = deal.pick([0.0, actual, naive], 3)
     keys = ["first", "second", "third"]
     shown = rows.rename_axis("group").reset_index()
     case = "misled" if naive > 1.3 * actual else "lucky"
     options = {key: f"{rise:.0%}" for key, rise in zip(keys, rises, strict=True)}
+    wrong = {key: {"reason": "groups" if rise else "nothing"} for key, rise in zip(keys, rises, strict=True)}
     values = {"part": part, "naive": naive, "actual": actual}
-    return Draft(keys[rises.index(actual)], values, shown, options=options, case=case)
+    return Draft(keys[rises.index(actual)], values, shown, options=options, case=case, wrong=wrong)
+
+
+def _in_four_groups(frame: pd.DataFrame) -> pd.DataFrame:
+    """Mean visits and revenue a month of four groups of the same size, from the least visited to the most."""
+    group = pd.qcut(frame["present_visits"].rank(method="first"), 4, labels=["1", "2", "3", "4"])
+    by_group = frame.assign(month=frame["revenue"] / 12).groupby(group, observed=True)
+    return by_group.agg(mean_visits=("present_visits", "mean"), mean_revenue=("month", "mean"))
 
 
 @exercise("visits.brief")
@@ -197,6 +206,6 @@ def gone(deal: Deal) -> Draft:
         "ratio": ratio[lost],
         "today": company.as_of,
     }
-    return Draft(
-        lost, values, rows[["label", "last_order", "gap_days", "visits_quarter"]], options=rows["label"].to_dict()
-    )
+    shown = rows[["label", "last_order", "gap_days", "visits_quarter"]]
+    wrong = {key: {"own": days[key], "own_gap": max(frame.at[key, "gap_median_days"], 1)} for key in chosen}
+    return Draft(lost, values, shown, options=rows["label"].to_dict(), wrong=wrong)
