@@ -5,13 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import itertools
+import re
 import threading
+import uuid
 from collections.abc import Set
-from functools import cache
+from functools import cache, lru_cache
 
 import nbformat
 from bs4 import BeautifulSoup, Tag
+from jinja2 import pass_context
 from nbconvert import HTMLExporter
+from nbconvert.filters import Highlight2HTML
 from traitlets.config import Config
 
 from kamlib.reports.finding import headlines_first, is_bare
@@ -21,6 +25,7 @@ from kamlib.reports.sentences import say
 HEADLINES = 6
 OWN = {FINDING, TABLE, FIGURE, NOTE}
 _ONE_AT_A_TIME = threading.Lock()
+_REMEMBERED = 512  # cells of which the exporter keeps what it made
 
 
 def build_page(notebook: nbformat.NotebookNode, context: dict) -> str:
@@ -34,7 +39,10 @@ def build_page(notebook: nbformat.NotebookNode, context: dict) -> str:
         ``title``, ``book``, ``period``, ``as_of``, ``scope``, ``findings``, ``made_on``, ``index`` (the way to
         the period's index) and ``previous`` (the period before, or empty).
     """
-    body = BeautifulSoup(_body(notebook), "html.parser")
+    shown, fragments = _set_aside(notebook)
+    body = BeautifulSoup(_body(shown), "html.parser")
+    for image in body.find_all("img", alt=False):
+        image["alt"] = ""
     title = body.find("h1")
     if title is not None:
         title.extract()
@@ -53,8 +61,37 @@ def build_page(notebook: nbformat.NotebookNode, context: dict) -> str:
     if context.get("key"):
         filled["title"] = f"{context['key']}: {filled['title']}"
     found = filled["findings"] = headlines_first(context["findings"])
-    shown = min(HEADLINES, max(1, sum(not is_bare(finding) for finding in found)))
-    return frame("report.html.j2", body=str(body), contents=contents, shown=shown, **filled)
+    open_ones = min(HEADLINES, max(1, sum(not is_bare(finding) for finding in found)))
+    whole = _brought_back(str(body), fragments)
+    return frame("report.html.j2", body=whole, contents=contents, shown=open_ones, **filled)
+
+
+def _set_aside(notebook: nbformat.NotebookNode) -> tuple[nbformat.NotebookNode, dict[str, str]]:
+    """The notebook with a mark in the place of each fragment that is ours, and the fragments by their marks.
+
+    What we made is whole and escaped already: arranging the page need not read its tables and figures again, which
+    are nearly all of it. A mark is of the class of what it stands for, and no notebook can guess it.
+    """
+    shown, fragments, secret = nbformat.from_dict(notebook), {}, uuid.uuid4().hex
+    for cell in shown.cells:
+        if cell.cell_type != "code":
+            continue
+        cell.outputs = [output for output in cell.outputs if STYLE not in output.get("data", {})]
+        for output in cell.outputs:
+            if OWN & set(output.get("data", {})):
+                mark = f"{secret}-{len(fragments)}"
+                fragments[mark] = output.data["text/html"]
+                kinds = re.search(r'class="([^"]*)"', fragments[mark])
+                output.data["text/html"] = f'<div class="{kinds[1] if kinds else ""}" id="{mark}"></div>'
+    return shown, fragments
+
+
+def _brought_back(page: str, fragments: dict[str, str]) -> str:
+    """The page with each fragment in the place of its mark."""
+    if not fragments:
+        return page
+    secret = next(iter(fragments)).partition("-")[0]
+    return re.sub(rf'<div class="[^"]*" id="({secret}-\d+)"></div>', lambda found: fragments[found[1]], page)
 
 
 def _set_bare_apart(body: BeautifulSoup) -> None:
@@ -122,22 +159,44 @@ def policy() -> str:
     )
 
 
+class _Exporter(HTMLExporter):
+    """nbconvert's exporter to HTML, which remembers what it made of a cell and leaves the page to be read once.
+
+    A thousand reports of one notebook differ in what their cells put out and hardly in the cells.
+    """
+
+    def default_filters(self):
+        """Those of nbconvert, and ours."""
+        yield from super().default_filters()
+        yield "highlight_code", lru_cache(_REMEMBERED)(Highlight2HTML(pygments_lexer="ipython3", parent=self))
+        yield "markdown2html", self.prose
+        yield "is_ours", lambda output: bool(OWN & set(output.get("data", {})))
+
+    @pass_context
+    def prose(self, context, source: str) -> str:
+        """Markdown as HTML."""
+        has_pictures = bool(context.get("cell", {}).get("attachments"))
+        return self.markdown2html(context, source) if has_pictures else self._plain_prose(source)
+
+    @lru_cache(_REMEMBERED)  # noqa: B019 (there is one exporter, and it stays)
+    def _plain_prose(self, source: str) -> str:
+        return self.markdown2html({}, source)
+
+    def from_notebook_node(self, nb, resources=None, **given):
+        """Without what nbconvert adds for its own templates, for which it reads the whole page again."""
+        return super(HTMLExporter, self).from_notebook_node(nb, resources, **given)
+
+
 @cache
-def _exporter() -> HTMLExporter:
-    exporter = HTMLExporter(
+def _exporter() -> _Exporter:
+    return _Exporter(
         config=Config({"HTMLExporter": {"exclude_input_prompt": True, "exclude_output_prompt": True}}),
         template_name="kam",
         extra_template_basedirs=[str(TEMPLATES)],
     )
-    exporter.register_filter("is_ours", lambda output: bool(OWN & set(output.get("data", {}))))
-    return exporter
 
 
 def _body(notebook: nbformat.NotebookNode) -> str:
-    shown = nbformat.from_dict(notebook)
-    for cell in shown.cells:
-        if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if STYLE not in output.get("data", {})]
     with _ONE_AT_A_TIME:  # an exporter keeps state while it works
-        body, _ = _exporter().from_notebook_node(shown)
+        body, _ = _exporter().from_notebook_node(notebook)
     return body
