@@ -46,7 +46,7 @@ def test_questions_start_from_the_book_and_say_where_it_knows_nothing(result, tm
     assert set(bare["known_from_book"]) == {say("consultative_selling.known_nothing")}
 
 
-@pytest.mark.parametrize(("missing", "similar", "branch"), [(["x"], 0.9, "1 more are bought by most"), ([], 0.9, "and none that most"), ([], float("nan"), "nothing can be said")])  # fmt: skip
+@pytest.mark.parametrize(("missing", "similar", "branch"), [(["x"], 0.9, "one more is bought by most"), ([], 0.9, "and none that most"), ([], float("nan"), "nothing can be said")])  # fmt: skip
 def test_needs_are_said_by_what_similar_accounts_buy(result, missing, similar, branch):
     rows = result.categories.assign(similar_share=similar)
     found = words.needs(replace(result, missing=missing, categories=rows))

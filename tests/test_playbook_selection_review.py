@@ -59,13 +59,13 @@ def test_an_account_with_one_rater_or_old_ratings_is_to_be_rated_again(tmp_path)
     result = _plan(tmp_path, _accounts(a="promote"), ratings=_rated("2026-08-01", "2025-08-01"))
     assert result.agenda["raters"].tolist() == [1]
     assert "rating" in result.actions["kind"].tolist()
-    assert words.evidence(result).sentence.startswith("For 1 of the 1 accounts to decide on, a second rating")
+    assert words.evidence(result).sentence.startswith("For one of 1 account to decide on a second rating")
 
 
 def test_with_two_raters_and_full_fields_nothing_is_lacking(tmp_path):
     result = _plan(tmp_path, _accounts(a="promote"), ratings=_rated("2026-08-01", "2026-08-02"))
     assert words.evidence(result).sentence == (
-        "For each of the 1 accounts to decide on, two ratings and all fields are on file."
+        "For the account to decide on, two ratings and all fields are on file."
     )
 
 

@@ -21,7 +21,7 @@ def test_an_account_between_two_owners_is_named_and_a_hand_over_proposed(tmp_pat
     made = plan.measure(books.open_book(books.write_folder(frames, tmp_path / "b"), as_of="2026-09-30"))
     assert made.one_owner.hits == 0 and (made.owners["owners"] == 0).all()
     assert set(made.actions.loc[made.actions["kind"] == "handover", "account_id"]) == set(made.owners["account_id"])
-    assert words.one_face(made).sentence.startswith("0 of ")
+    assert words.one_face(made).sentence.startswith("Of 4 key accounts none has one owner, 4 have no owner")
 
 
 def test_hours_add_up_and_shares_lie_between_none_and_all(result):

@@ -35,6 +35,14 @@ def texts(topic: str, language: str = DEFAULT_LANGUAGE) -> dict:
 def fill(text: str, values: dict) -> str:
     """A whole text with its values filled in, on one line.
 
+    Parameters
+    ----------
+    text
+        With placeholders in Python format syntax, and ``{n:one form|many}`` or ``{n:none|one form|many}`` where the
+        number chooses the form, ``#`` standing for the number.
+    values
+        The named values.
+
     Raises
     ------
     RequestError
@@ -44,16 +52,29 @@ def fill(text: str, values: dict) -> str:
     --------
     >>> fill("{n:,.0f} accounts", {"n": 1200})
     '1,200 accounts'
+    >>> fill("{n:# account is|# accounts are} overdue", {"n": 1})
+    '1 account is overdue'
     """
     lacking = placeholders(text) - set(values)
     if lacking:
         raise RequestError(f"a text of the course needs {', '.join(sorted(lacking))}: {text[:60]!r}")
-    return _MINUS.sub("−", " ".join(text.format(**values).split()))
+    return _MINUS.sub("−", " ".join(_Formatter().vformat(text, (), values).split()))
 
 
 def placeholders(text: str) -> set[str]:
     """The names of the values a text needs."""
     return {name.split(".")[0].split("[")[0] for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+class _Formatter(string.Formatter):
+    """Python's formatter, and forms by number as the reports have them, which stand above this layer."""
+
+    def format_field(self, value, spec: str) -> str:
+        if "|" not in spec:
+            return format(value, spec)
+        *none, one, many = spec.split("|")
+        form = {0: none[0] if none else many, 1: one}.get(round(value), many)
+        return form.replace("#", f"{value:,.0f}")
 
 
 def say(key: str, **values) -> str:
