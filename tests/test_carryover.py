@@ -62,6 +62,15 @@ def test_the_elasticity_is_taken_where_the_stock_stands_and_not_the_visits_of_th
     assert lasting == pytest.approx(0.4 * np.average(stock / (1 + stock), weights=sales), rel=0.01)
 
 
+def test_the_interval_of_the_elasticity_is_wider_than_at_a_stock_held_where_it_was_found():
+    draw = np.random.default_rng(2)
+    visits = draw.poisson(1.0, SHAPE).astype(float)
+    panel = frame(SHAPE, revenue=draw.gamma(2, 50, SHAPE) * (1 + visits) ** 0.3, visits=visits)
+    found = effect(panel, method="adstock", scale="log1p").diagnostics
+    held = np.diff(found["long_run"]["interval"]) * found["long_run_elasticity"] / found["long_run"]["estimate"]
+    assert np.diff(found["long_run_elasticity_interval"]) > 1.01 * held
+
+
 def test_without_carry_over_the_rate_reaches_zero_and_the_runs_agree():
     diagnostics = effect(simulate(accounts=150), method="adstock").diagnostics
     assert diagnostics["lambda_interval"][0] == 0

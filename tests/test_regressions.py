@@ -1,6 +1,7 @@
 """Errors, effective clusters and the wild bootstrap under the visit effects."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from visiting import simulate
 
@@ -77,3 +78,12 @@ def test_a_regression_read_again_from_its_parts_has_the_same_error(managers):
     again = fit.inferred(float(fit.coefficients["x"]), fit.partialled(), weight, residual, seed=0)
     assert again.error == pytest.approx(fit.standard_error(), rel=1e-5)
     assert again.p_value() == pytest.approx(fit.inference(0).p_value(), rel=1e-4)
+
+
+def test_a_two_way_covariance_with_a_negative_variance_is_not_taken():
+    draw, rows = np.random.default_rng(174), 80  # the largest variance of x comes with a negative one of slope
+    frame = pd.DataFrame({"unit": np.repeat(range(8), 10), "time": np.tile(range(10), 8)})
+    frame = frame.assign(x=draw.normal(size=rows), slope=draw.normal(size=rows), y=draw.poisson(5, rows).astype(float))
+    frame = frame.assign(cluster0=frame["unit"], cluster1=draw.integers(0, 6, rows))
+    fit = regress(frame, ["x", "slope"], ["cluster0", "cluster1"], family="ppml")
+    assert (np.diag(fit.covariance) > 0).all()

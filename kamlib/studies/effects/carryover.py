@@ -12,6 +12,7 @@ of robust to model variance, which makes the interval of λ valid under overdisp
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,8 +21,15 @@ from scipy import optimize, stats
 
 from kamlib.errors import ModelError, RequestError
 from kamlib.studies.effects.absorption import TwoWay
-from kamlib.studies.effects.panels import Panel, in_scale, informative, non_negative, with_outcome
-from kamlib.studies.effects.regressions import TWO_WAY, Fit, regress, require_variation, residualise
+from kamlib.studies.effects.panels import (
+    Panel,
+    elasticity_factor,
+    in_scale,
+    informative,
+    non_negative,
+    with_outcome,
+)
+from kamlib.studies.effects.regressions import TWO_WAY, Fit, Inference, regress, require_variation, residualise
 
 HIGHEST_LAMBDA = 0.95
 ROOT_STEPS = 6
@@ -39,7 +47,7 @@ class CarryOver:
     lambda_estimate, lambda_interval : share of the stock left after one period, with its profile interval
     profile : frame lambda, log_likelihood (adjusted: 2 × the fall below its maximum is χ² with one degree)
     runs : short_run (this period's exposure on this period's outcome) and long_run (a permanent change of exposure),
-        each (value, standard error), λ's uncertainty included
+        as coefficients, and short_run_elasticity and long_run_elasticity; λ's uncertainty is in all of them
     """
 
     panel: Panel
@@ -47,7 +55,7 @@ class CarryOver:
     lambda_estimate: float
     lambda_interval: tuple[float, float]
     profile: pd.DataFrame
-    runs: dict[str, tuple[float, float]]
+    runs: dict[str, Inference]
 
 
 def adstock(exposure: np.ndarray, position: np.ndarray, carry: float, before: np.ndarray) -> np.ndarray:
@@ -74,7 +82,7 @@ def adstock(exposure: np.ndarray, position: np.ndarray, carry: float, before: np
     return table[account, position]
 
 
-def fit_carryover(panel: Panel, level: float, burn_in: int = 3) -> CarryOver:
+def fit_carryover(panel: Panel, level: float, burn_in: int = 3, seed: int = 0) -> CarryOver:
     """Estimate λ and the effect of the stock together.
 
     Raises
@@ -94,12 +102,13 @@ def fit_carryover(panel: Panel, level: float, burn_in: int = 3) -> CarryOver:
     stocks = _Stocks(panel, burn_in)
     best, log_likelihoods = _maximise(stocks)
     fit = stocks.fit(best)
-    joint = _joint_covariance(stocks, best, fit)
-    scale = _quasi_scale(joint, stocks, best, fit)
+    tangent = _tangent(stocks, best, fit)
+    error = tangent.standard_error("slope")
+    scale = _quasi_scale(tangent, error)
     top = max(stocks.height(best), log_likelihoods.max())
-    interval = _profile_interval(stocks, best, top, scale, float(np.sqrt(joint[1, 1])), level)
+    interval = _profile_interval(stocks, best, top, scale, error, level)
     profile = pd.DataFrame({"lambda": GRID, "log_likelihood": (log_likelihoods - top) / scale})
-    runs = _runs(float(fit.coefficients["x"]), best, joint)
+    runs = _runs(stocks, best, float(fit.coefficients["x"]), tangent, seed)
     return CarryOver(stocks.at(best), fit, best, interval, profile, runs)
 
 
@@ -171,29 +180,22 @@ def _maximise(stocks: _Stocks) -> tuple[float, np.ndarray]:
     return (float(found.x) if -found.fun > heights[top] else float(GRID[top])), heights
 
 
-def _slope(stocks: _Stocks, carry: float) -> np.ndarray:
-    """(n,) derivative of the scaled stock in λ."""
+def _slope(stocks: _Stocks, carry: float, of: Callable) -> np.ndarray | float:
+    """Derivative of ``of`` in λ."""
     low, high = max(carry - 1e-4, 0.0), carry + 1e-4
-    return (stocks.values(high) - stocks.values(low)) / (high - low)
+    return (of(high) - of(low)) / (high - low)
 
 
-def _tangent(stocks: _Stocks, carry: float, fit: Fit) -> pd.DataFrame:
-    """Frame in which λ is one more linear regressor, ``slope``: the Gauss–Newton step at the optimum."""
-    return fit.frame.assign(slope=fit.coefficients["x"] * _slope(stocks, carry))
-
-
-def _joint_covariance(stocks: _Stocks, carry: float, fit: Fit) -> np.ndarray:
-    """(2, 2) clustered covariance of the stock's coefficient and λ."""
+def _tangent(stocks: _Stocks, carry: float, fit: Fit) -> Fit:
+    """The regression in which λ is one more linear regressor, ``slope``: the Gauss–Newton step at the optimum."""
+    frame = fit.frame.assign(slope=fit.coefficients["x"] * _slope(stocks, carry, stocks.values))
     names = ["x", "slope", *stocks.panel.controls]
-    tangent = regress(_tangent(stocks, carry, fit), names, stocks.panel.cluster_columns, family="ppml")
-    return tangent.covariance.loc[["x", "slope"], ["x", "slope"]].to_numpy()
+    return regress(frame, names, stocks.panel.cluster_columns, family="ppml")
 
 
-def _quasi_scale(joint, stocks, carry, fit) -> float:
+def _quasi_scale(tangent: Fit, error: float) -> float:
     """Robust over model variance of λ: what a Poisson likelihood ratio must be divided by to be χ²."""
-    tangent = _tangent(stocks, carry, fit)
-    left = residualise(tangent, "slope", ["x", *stocks.panel.controls], fit.effects)
-    return float(joint[1, 1] * (tangent["weight"] * left**2).sum())
+    return float(error**2 * (tangent.frame["weight"] * tangent.partialled("slope") ** 2).sum())
 
 
 def _profile_interval(stocks, best, top, scale, error, level) -> tuple[float, float]:
@@ -219,11 +221,32 @@ def _profile_interval(stocks, best, top, scale, error, level) -> tuple[float, fl
     return ends[0], ends[1]
 
 
-def _runs(coefficient: float, carry: float, joint: np.ndarray) -> dict[str, tuple[float, float]]:
-    """Short run β(1 − λ) and long run β, errors by the delta method."""
-    gradient = np.array([1 - carry, -coefficient])
-    short_error = float(np.sqrt(gradient @ joint @ gradient))
-    return {
-        "short_run": (coefficient * (1 - carry), short_error),
-        "long_run": (coefficient, float(np.sqrt(joint[0, 0]))),
+def _runs(stocks: _Stocks, carry: float, coefficient: float, tangent: Fit, seed: int) -> dict[str, Inference]:
+    """Short run β(1 − λ) and long run β, and both times the factor φ(λ) that makes an elasticity of them.
+
+    The stock at which the elasticity is taken moves with λ, so that φ adds to what not knowing λ costs.
+    """
+    factor = _factor(stocks, carry)
+    moved = coefficient * _slope(stocks, carry, lambda at: _factor(stocks, at))
+    gradients = {
+        "short_run": (1 - carry, -coefficient),
+        "long_run": (1.0, 0.0),
+        "short_run_elasticity": ((1 - carry) * factor, (1 - carry) * moved - coefficient * factor),
+        "long_run_elasticity": (factor, moved),
     }
+    return {name: _combined(tangent, coefficient, gradient, seed) for name, gradient in gradients.items()}
+
+
+def _factor(stocks: _Stocks, carry: float) -> float:
+    return elasticity_factor(stocks.at(carry), "log mean (Poisson)")
+
+
+def _combined(tangent: Fit, coefficient: float, gradient: tuple[float, float], seed: int) -> Inference:
+    """Inference on a function of β and λ by the delta method, the function taking the place of β as a coefficient."""
+    by_coefficient, by_carry = gradient
+    whole = tangent.frame["x"] / by_coefficient
+    frame = tangent.frame.assign(whole=whole, slope=tangent.frame["slope"] - by_carry * whole)
+    others = [name for name in tangent.coefficients.index if name != "x"]
+    left = residualise(frame, "whole", others, tangent.effects)
+    weight, residual = frame["weight"].to_numpy(), frame["residual"].to_numpy()
+    return tangent.inferred(by_coefficient * coefficient, left, weight, residual, seed)

@@ -24,7 +24,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from kamlib.errors import RequestError
 from kamlib.studies.effects.carryover import fit_carryover
@@ -38,7 +37,7 @@ from kamlib.studies.effects.panels import (
     seen_twice,
 )
 from kamlib.studies.effects.partialling import fit_partialled
-from kamlib.studies.effects.regressions import TWO_WAY, Fit, negative_binomial, regress
+from kamlib.studies.effects.regressions import TWO_WAY, Fit, Inference, negative_binomial, regress
 
 METHODS = ("pooled", "ols_fe", "ppml_fe", "adstock", "dml")
 
@@ -142,7 +141,7 @@ def effect(
     else:
         effects = TWO_WAY if month_effects else ("unit",)
         used, fit, outcome_scale = {"ols_fe": _ols_fe, "ppml_fe": _ppml_fe}[method](ready, effects)
-    return _report(method, used, fit, outcome_scale, level, seed)
+    return _report(method, used, fit, outcome_scale, level, fit.inference(seed))
 
 
 def check_request(method: str, level: float) -> None:
@@ -205,47 +204,36 @@ def _dml(panel: Panel, level: float, folds: int, seed: int) -> Effect:
     logged, outcome_scale = _log_outcome(panel)
     learned = fit_partialled(logged, folds, seed)
     extra = {"folds": folds, "explained_share": learned.explained}
-    return _report("dml", learned.panel, learned.fit, outcome_scale, level, seed, extra)
+    return _report("dml", learned.panel, learned.fit, outcome_scale, level, learned.fit.inference(seed), extra)
 
 
 def _adstock(panel: Panel, level: float, burn_in: int, seed: int) -> Effect:
-    carried = fit_carryover(panel, level, burn_in)
-    base = _report("adstock", carried.panel, carried.fit, "log mean (Poisson)", level, seed)
-    reach = max(base.interval[1] - base.estimate, base.estimate - base.interval[0]) / base.standard_error
-    runs = {name: _run_summary(*run, reach) for name, run in carried.runs.items()}
-    factor = elasticity_factor(carried.panel, "log mean (Poisson)")
-    short = runs["short_run"]
+    carried = fit_carryover(panel, level, burn_in, seed)
+    runs = {name: _run_summary(run, level) for name, run in carried.runs.items()}
+    elasticities = {name: runs.pop(f"{name}_elasticity") for name in tuple(runs) if f"{name}_elasticity" in runs}
     extra = {
         "lambda": carried.lambda_estimate,
         "lambda_interval": carried.lambda_interval,
         "profile": carried.profile,
         "burn_in": burn_in,
         **runs,
-        "long_run_elasticity": base.estimate * factor,
+        "long_run_elasticity": elasticities["long_run"]["estimate"],
+        "long_run_elasticity_interval": elasticities["long_run"]["interval"],
     }
-    return replace(
-        base,
-        **short,
-        p_value=float(2 * stats.norm.sf(abs(short["estimate"]) / short["standard_error"])),
-        elasticity=short["estimate"] * factor,
-        elasticity_interval=_scaled(short["interval"], factor),
-        diagnostics={**base.diagnostics, **extra},
-    )
+    short = elasticities["short_run"]
+    inference = carried.runs["short_run"]
+    reported = _report("adstock", carried.panel, carried.fit, "log mean (Poisson)", level, inference, extra)
+    return replace(reported, elasticity=short["estimate"], elasticity_interval=short["interval"])
 
 
-def _run_summary(estimate: float, error: float, reach: float) -> dict:
-    return {
-        "estimate": estimate,
-        "standard_error": error,
-        "interval": (estimate - reach * error, estimate + reach * error),
-    }
+def _run_summary(run: Inference, level: float) -> dict:
+    return {"estimate": run.estimate, "standard_error": run.error, "interval": run.interval(level)}
 
 
-def _report(method, used: Panel, fit: Fit, outcome_scale: str, level: float, seed: int, extra=None) -> Effect:
-    estimate = float(fit.coefficients["x"])
-    inference = fit.inference(seed)
-    interval = inference.interval(level)
-    factor = elasticity_factor(used, outcome_scale)
+def _report(
+    method, used: Panel, fit: Fit, outcome_scale: str, level: float, inference: Inference, extra=None
+) -> Effect:
+    interval, factor = inference.interval(level), elasticity_factor(used, outcome_scale)
     diagnostics = {
         "inference": inference.procedure,
         "clusters": {_original(used, column): int(used.frame[column].nunique()) for column in fit.clusters},
@@ -260,16 +248,16 @@ def _report(method, used: Panel, fit: Fit, outcome_scale: str, level: float, see
         method=method,
         outcome=used.outcome,
         exposure=used.exposure,
-        estimate=estimate,
+        estimate=inference.estimate,
         interval=interval,
         level=level,
-        standard_error=fit.standard_error(),
+        standard_error=inference.error,
         p_value=inference.p_value(),
         n=len(used.frame),
         n_accounts=int(used.frame["unit"].nunique()),
         n_dropped=used.dropped,
         scale=used.scale,
-        elasticity=estimate * factor,
+        elasticity=inference.estimate * factor,
         elasticity_interval=_scaled(interval, factor),
         coefficients={_original(used, name): float(value) for name, value in fit.coefficients.items()},
         diagnostics=diagnostics,

@@ -256,13 +256,17 @@ def unnested(frame: pd.DataFrame, clusters) -> tuple[str, ...]:
 
 
 def _largest_covariance(model, names, clusters) -> tuple[pd.DataFrame, dict[tuple[str, ...], float]]:
-    """The covariance under the clustering in which it is largest, and the small-sample factor of each."""
+    """The covariance under the clustering in which it is largest, and the small-sample factor of each.
+
+    A two-way covariance is a difference and may have a negative variance; then it is none, and does not compete.
+    """
     if not names:
         return pd.DataFrame(), {}
     matrices, corrections = [], {}
     for columns in [(column,) for column in clusters] + ([tuple(clusters)] if len(clusters) > 1 else []):
         found = model.vcov({"CRV1": "+".join(columns)})
-        matrices.append(found._vcov.copy())
+        if len(columns) == 1 or np.linalg.eigvalsh(found._vcov).min() > 0:
+            matrices.append(found._vcov.copy())
         corrections[columns] = float(np.ravel(found._ssc)[0])
     largest = max(matrices, key=lambda matrix: matrix[names.index(_focus(names)), names.index(_focus(names))])
     return pd.DataFrame(largest, index=names, columns=names), corrections

@@ -194,9 +194,7 @@ def _ladder(found: Mapping[str, Effect | None], refused: Mapping[str, str]) -> p
 
 
 def _long_run(carry: Effect) -> dict[str, float]:
-    lasting = carry.diagnostics["long_run"]
-    factor = carry.diagnostics["long_run_elasticity"] / lasting["estimate"]
-    low, high = (end * factor for end in lasting["interval"])
+    low, high = carry.diagnostics["long_run_elasticity_interval"]
     return {"elasticity": carry.diagnostics["long_run_elasticity"], "low": low, "high": high}
 
 
