@@ -23,6 +23,7 @@ from kamlib.errors import RequestError
 MANIFEST = "manifest.json"
 FAILED = "failed"
 _BUILDING, _REPLACED, _WRITING = ".building-", ".replaced-", ".writing-"
+SHELF = f"{_BUILDING}shelf"  # the book laid out for one run; cleared by the next if that run is killed
 
 
 def safe_name(text: str) -> str:

@@ -13,6 +13,7 @@ import contextlib
 import ctypes
 import gc
 import importlib
+import io
 import json
 import os
 import select
@@ -181,6 +182,7 @@ def serve(address: str) -> None:
     for name in PRELOADED:
         _ahead(name, importlib.import_module, name)
     _ahead("the sentences", _read_sentences)
+    _ahead("a first report", _rehearse)
     gc.collect()
     gc.freeze()  # a collector that walked all this in every kernel would copy every page of memory they share
     children: dict[int, int | None] = {}
@@ -217,6 +219,34 @@ def _read_sentences() -> None:
     publish.column_catalogue(sentences.DEFAULT_LANGUAGE)
     for fragment in publish.FRAGMENTS:
         publish.templates().get_template(fragment)
+
+
+def _rehearse() -> None:
+    """Draw, write and ask once, of nothing: what libraries look up the first time, fonts above all, kernels then know.
+
+    No engine runs here and no thread is started: neither outlives a fork.
+    """
+    import ibis
+    import pandas as pd
+    from matplotlib import pyplot
+
+    from kamlib.reports import figures, publish
+
+    rows = pd.DataFrame({"account_id": ["0007"], "order_date": pd.to_datetime(["2026-01-31"]), "revenue": [1.5]})
+    drawn = figures.style.axes("A title", "days", "revenue", height=3.0)
+    drawn.bar([0.0, 1.0], [1.0, 2.0], label="what was bought")
+    drawn.plot([0.0, 1.0], [0.0, 0.0], "|", label="contacts")
+    drawn.set_xticks([0, 1], ["Jan\n2026", "Feb"])
+    drawn.yaxis.set_major_formatter("{x:,.0f}")
+    drawn.legend(loc="upper left", fontsize=8, frameon=False, ncols=3)
+    figures.style.footnote(drawn, "n = 1")
+    publish.svg_of(drawn.figure)
+    pyplot.close(drawn.figure)
+    rows.to_parquet(io.BytesIO(), index=False)
+    publish.harmless(rows).to_csv(io.StringIO(), index=False)
+    asked = ibis.table({"account_id": "string", "order_date": "date", "revenue": "float64"}, name="orders")
+    asked = asked.filter(asked.order_date <= ibis.literal(pd.Timestamp("2026-01-31").date()))
+    ibis.to_sql(asked.group_by("account_id").aggregate(revenue=asked.revenue.sum()), dialect="duckdb")
 
 
 def _answer(line: socket.socket, listener: socket.socket, children: dict) -> None:

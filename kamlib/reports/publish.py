@@ -95,15 +95,19 @@ def figure(axes, alt: str = "") -> None:
 
     drawn = getattr(axes, "figure", None) or getattr(next(iter(axes.flat)), "figure", None)
     title = alt or _title(drawn)
-    stream = io.StringIO()
-    drawn.savefig(stream, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight")
+    svg = svg_of(drawn)
     pyplot.close(drawn)
-    svg = stream.getvalue()
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    svg = _own_identifiers(svg)
     blank = drawn.get_gid() == "nothing-to-draw"
     markup = templates().get_template("figure.html.j2").render(svg=svg, title=title, is_bare=blank)
     display({"text/html": markup, "text/plain": title, FIGURE: {"title": title}}, raw=True)
+
+
+def svg_of(drawn) -> str:
+    """A figure as SVG markup: the same for the same figure, and safe to stand beside others in one page."""
+    stream = io.StringIO()
+    drawn.savefig(stream, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight")
+    svg = stream.getvalue()
+    return _own_identifiers(re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL))
 
 
 def _own_identifiers(svg: str) -> str:

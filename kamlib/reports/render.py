@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -17,13 +19,15 @@ from kamlib.book.store import Book, open_book
 from kamlib.errors import RequestError
 from kamlib.reports import failures, folder, index
 from kamlib.reports.job import Job, Outcome, is_unchanged, run
-from kamlib.reports.pages import LeftOut, left_out, pages_of
+from kamlib.reports.pages import ACCOUNT, LeftOut, left_out, pages_of
 from kamlib.reports.parameters import fill, read_notebook
 from kamlib.reports.pdf import require_chromium
 from kamlib.reports.spec import Report, kind_of_period, read_reports, root
+from kamlib.studies.dossier.shelf import SHELF, lay_out
 
 FORMATS = ("html", "pdf", "xlsx")
 ACCOUNTS = "tables/accounts.parquet"
+WORTH_LAYING_OUT = 5  # pages of single accounts that save more than it costs to lay the book out for them
 
 
 @dataclass(frozen=True)
@@ -173,8 +177,11 @@ def render(request: Request, tell: Callable[[str], None] = lambda line: None) ->
         with folder.held(where):
             folder.tidy(where)
             studies, readers = [j for j in jobs if not _reads_tables(j)], [j for j in jobs if _reads_tables(j)]
-            outcomes = _run(studies, request, tell)
-            outcomes += _run(_after_studies(readers, request, where), request, tell)
+            outcomes, changed = _kept(studies, request, tell)
+            outcomes += _run(changed, request, tell)
+            kept, changed = _kept(_after_studies(readers, request, where), request, tell)
+            with _laid_out(changed, replace(book, privacy=privacy), where, tell) as beside:
+                outcomes += kept + _run(beside, request, tell)
             unwritten = _finish(where, book, period, outcomes, missed, time.monotonic() - started)
     if unwritten:
         tell(f"the index and run.json could not be written: {unwritten}")
@@ -324,6 +331,29 @@ def _after_studies(readers: list[Job], request: Request, where: Path) -> list[Jo
     ]
 
 
+@contextmanager
+def _laid_out(jobs: list[Job], book: Book, where: Path, tell: Callable[[str], None]) -> Iterator[list[Job]]:
+    """The jobs with the book laid out by account beside them, where many pages of single accounts are to be made."""
+    if sum(bool(job.parameters.get(ACCOUNT)) for job in jobs) < WORTH_LAYING_OUT:
+        yield jobs
+        return
+    shelf = where / folder.SHELF
+    try:
+        named = _filled(shelf, book, where, tell)
+        yield [replace(job, environment={**job.environment, **named}) for job in jobs]
+    finally:
+        shutil.rmtree(shelf, ignore_errors=True)
+
+
+def _filled(shelf: Path, book: Book, where: Path, tell: Callable[[str], None]) -> dict[str, str]:
+    try:
+        shelf.mkdir(mode=0o700)
+        return {SHELF: str(lay_out(book, shelf, str(where)))}
+    except OSError as error:  # most likely a full disk, which the reports that still fit need not suffer from
+        tell(f"each report reads the book itself: {failures.reason(error, shelf, 0)}")
+        return {}
+
+
 def _inputs(notebook: str, parameters: Mapping, fingerprint: str, request: Request, said: list | None = None) -> str:
     """A digest of all that a report is made from: notebook, parameters, book, code, what is hidden, the report
     before, and what this period's reports said where it reads them."""
@@ -354,19 +384,24 @@ def _tables(period_folder: Path) -> list:
     return found
 
 
-def _run(jobs: list[Job], request: Request, tell: Callable[[str], None]) -> list[Outcome]:
+def _kept(jobs: list[Job], request: Request, tell: Callable[[str], None]) -> tuple[list[Outcome], list[Job]]:
+    """What need not be made again, and the jobs that are to be done."""
     kept = [] if request.force else [job for job in jobs if is_unchanged(job)]
-    outcomes = [Outcome(job.name, job.key, "kept", 0.0, "nothing it is made from has changed") for job in kept]
     for job in kept:
         tell(f"{job.label}: kept, nothing it is made from has changed")
-    rest = [job for job in jobs if job not in kept]
+    outcomes = [Outcome(job.name, job.key, "kept", 0.0, "nothing it is made from has changed") for job in kept]
+    return outcomes, [job for job in jobs if job not in kept]
+
+
+def _run(jobs: list[Job], request: Request, tell: Callable[[str], None]) -> list[Outcome]:
+    outcomes = []
     # Threads, since each report computes in a kernel process of its own; a backend set by the caller
     # (joblib.parallel_config with Dask or Ray) goes before this preference.
-    workers = Parallel(n_jobs=min(request.jobs, len(rest) or 1), prefer="threads", return_as="generator_unordered")
-    results = workers(delayed(run)(job) for job in rest)
+    workers = Parallel(n_jobs=min(request.jobs, len(jobs) or 1), prefer="threads", return_as="generator_unordered")
+    results = workers(delayed(run)(job) for job in jobs)
     for done, outcome in enumerate(results, 1):
         outcomes.append(outcome)
-        tell(f"[{done}/{len(rest)}] {outcome.label}: {_in_words(outcome)}")
+        tell(f"[{done}/{len(jobs)}] {outcome.label}: {_in_words(outcome)}")
     return outcomes
 
 

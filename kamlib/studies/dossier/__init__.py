@@ -15,9 +15,9 @@ from kamlib.studies import dues
 from kamlib.studies.dossier.account_file import AccountFile, read_account
 from kamlib.studies.dossier.happenings import happenings
 from kamlib.studies.dossier.published import Published, read_published
+from kamlib.studies.dossier.shelf import MONTHS, BookRows, ShelfRows, rows_of
 from kamlib.studies.dossier.white_space import WhiteSpace, white_space
 
-MONTHS = 12
 GAPS_NEEDED = 4
 RULES = ("contract_notice_days", "referral_satisfaction")
 
@@ -103,11 +103,13 @@ def measure(
     span, end = Period.parse(period), book.as_of or book.span()[1]
     if span.start > end:
         raise RequestError(f"period {period} begins after {end}, the day the book is read as of")
-    file, as_of = read_account(book, account_id, with_personal), pd.Timestamp(end).as_unit("s")
-    first, last = _span(book)
+    source, as_of = rows_of(book, tables), pd.Timestamp(end).as_unit("s")
+    file = read_account(book, account_id, with_personal, source)
+    first, last = _span(source)
     since = months_before(end, MONTHS)
     rhythm = _rhythm(file.lines, as_of)
-    space = white_space(book, account_id, file.card["industry"], since, book.settings.value("white_space_share"))
+    share = book.settings.value("white_space_share")
+    space = white_space(book, account_id, file.card["industry"], share, source)
     segmentation = read_published(tables, "segmentation", account_id, book.as_of, book.scope, by="value")
     contacted = _contacted(file, rhythm["last_order"], since, book)
     return Dossier(
@@ -123,7 +125,7 @@ def measure(
         file,
         contacted,
         happenings(file, pd.Timestamp(span.start), min(pd.Timestamp(span.end), as_of)),
-        _actions(book, file, rhythm, space, contacted, as_of, horizon_days, is_key(file.card, segmentation)),
+        _actions(book, file, rhythm, space, contacted, as_of, horizon_days, source),
         segmentation,
         read_published(tables, "churn", account_id, book.as_of, book.scope, by="value_at_risk"),
         {name: book.settings.value(name) for name in RULES},
@@ -132,16 +134,10 @@ def measure(
     )
 
 
-def is_key(card: pd.Series, segmentation: Published) -> bool:
-    """Whether it is a key account: named a strategic one, or so by this period's segmentation."""
-    is_strategic = pd.notna(card["is_strategic"]) and bool(card["is_strategic"])
-    return is_strategic or bool(segmentation.get("is_key", segmentation.get("abc") == "A"))
-
-
-def _span(book: Book) -> tuple[date | None, pd.Timestamp | None]:
-    orders = book.table("orders", "order_date")
-    first, last = book.collect(orders.aggregate(a=orders.order_date.min(), b=orders.order_date.max())).iloc[0]
-    return (None, None) if pd.isna(last) else (first.date(), last)
+def _span(source: BookRows | ShelfRows) -> tuple[date | None, pd.Timestamp | None]:
+    """First and last day of an order in the whole book."""
+    first, last = source.whole["first"], source.whole["last"]
+    return (None, None) if last is None else (date.fromisoformat(first), pd.Timestamp(last).as_unit("s"))
 
 
 def _sales(lines: pd.DataFrame, spans: list[tuple[str, date, date]], first: date | None) -> pd.DataFrame:
@@ -251,7 +247,7 @@ def _actions(
     contacted: pd.Series,
     as_of: pd.Timestamp,
     horizon_days: int,
-    is_key_account: bool,
+    source: BookRows | ShelfRows,
 ) -> pd.DataFrame:
     """What is due to the account, and what its own habit and white space suggest."""
     one = file.card.to_frame().T.astype({"opened_on": "datetime64[s]"})
@@ -265,7 +261,7 @@ def _actions(
     ]
     if "visits" in book.tables:
         parts.append(dues.contacts_due(one, as_of))
-        if is_key_account:
+        if source.is_key(key):
             parts.append(dues.executive_due(one, pd.Series({key: contacted["last_executive"]}), book.settings, as_of))
     return dues.gather(parts, as_of, as_of + pd.Timedelta(days=horizon_days))
 

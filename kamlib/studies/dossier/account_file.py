@@ -11,8 +11,7 @@ import pandas as pd
 from kamlib.book.store import Book
 from kamlib.book.tables import contract
 from kamlib.errors import RequestError
-
-TABLES = ("visits", "contacts", "contracts", "cases", "surveys", "opportunities", "assignments")
+from kamlib.studies.dossier.shelf import OWN, BookRows, ShelfRows, rows_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +44,10 @@ class AccountFile:
         return empty.astype({c.name: "datetime64[s]" for c in columns if c.dtype.is_date()})
 
 
-def read_account(book: Book, account_id: str, with_personal: bool = False) -> AccountFile:
-    """Read the file of an account.
+def read_account(
+    book: Book, account_id: str, with_personal: bool = False, source: BookRows | ShelfRows | None = None
+) -> AccountFile:
+    """Read the file of an account, from the shelf of a run where one is given.
 
     Raises
     ------
@@ -57,22 +58,15 @@ def read_account(book: Book, account_id: str, with_personal: bool = False) -> Ac
     --------
     >>> read_account(book, "0007").card["name"]  # doctest: +SKIP
     """
-    card = _card(book, account_id)
-    there = [name for name in TABLES if name in book.tables]
-    tables = {name: _own(book, name, account_id, with_personal) for name in there}
-    lines = _lines(book, account_id)
-    return AccountFile(card, lines, _late(book, lines), tables)
-
-
-def _card(book: Book, account_id: str) -> pd.Series:
-    accounts = book.accounts
-    found = book.collect(accounts.filter(accounts.account_id == account_id))
-    if found.empty:
+    source = source or rows_of(book)
+    cards = source.read("card", account_id=account_id)
+    if cards.empty:
         raise RequestError(_not_there(book, account_id))
-    card = found.iloc[0]
-    names = {"manager": _name(book, "managers", "manager_id", card["manager_id"])}
-    names["parent"] = _name(book, "accounts", "account_id", card["parent_id"])
-    return pd.concat([card, pd.Series(names, dtype="object")])
+    tables = {name: _own(source, name, account_id, with_personal) for name in OWN if name in book.tables}
+    lines = source.read("lines", account_id=account_id)
+    lines = lines.sort_values(["order_date", "order_id", "line_no"], ignore_index=True)
+    late = _late(book, source, account_id) if "deliveries" in book.tables else None
+    return AccountFile(cards.iloc[0], lines, late, tables)
 
 
 def _not_there(book: Book, account_id: str) -> str:
@@ -83,41 +77,17 @@ def _not_there(book: Book, account_id: str) -> str:
     return f"book {book.name!r} has no account {account_id!r}{day} among the {len(known)} of its scope{hint}"
 
 
-def _name(book: Book, table: str, key: str, value) -> str | None:
-    """The name of the row with a key, where it can be read."""
-    if table not in book.tables or pd.isna(value):
-        return None
-    rows = book.table(table, key, "name")
-    found = book.collect(rows.filter(rows[key] == value))
-    return found["name"].iloc[0] if len(found) else None
-
-
-def _lines(book: Book, account_id: str) -> pd.DataFrame:
-    names = ("account_id", "order_id", "line_no", "order_date", "product_id", "quantity", "revenue", "cost")
-    lines = book.table("orders", *names)
-    frame = book.collect(lines.filter(lines.account_id == account_id), ["order_date", "order_id", "line_no"])
-    known = frame["product_id"].dropna().unique().tolist()
-    if "products" not in book.tables or not known:
-        return frame.assign(product=None, category=None)
-    products = book.table("products", "product_id", "name", "category")
-    named = book.collect(products.filter(products.product_id.isin(known))).rename(columns={"name": "product"})
-    return frame.merge(named, on="product_id", how="left")
-
-
-def _late(book: Book, lines: pd.DataFrame) -> pd.DataFrame | None:
+def _late(book: Book, source: BookRows | ShelfRows, account_id: str) -> pd.DataFrame:
     """The deliveries of the account's orders, with days late: to the day of the book where they have not come."""
-    if "deliveries" not in book.tables:
-        return None
-    orders = lines["order_id"].unique().tolist()
-    promised = book.table("deliveries", "order_id", "line_no", "promised_on", "delivered_on")
-    frame = book.collect(promised.filter(promised.order_id.isin(orders)), ["promised_on", "order_id", "line_no"])
+    columns = ["order_id", "line_no", "promised_on", "delivered_on"]
+    frame = source.read("late", columns, account_id=account_id)
+    frame = frame.sort_values(["promised_on", "order_id", "line_no"], ignore_index=True)
     came = frame["delivered_on"].fillna(pd.Timestamp(book.as_of) if book.as_of else pd.NaT)
     return frame.assign(days_late=(came - frame["promised_on"]).dt.days.clip(lower=0).astype("float64"))
 
 
-def _own(book: Book, name: str, account_id: str, with_personal: bool) -> pd.DataFrame:
+def _own(source: BookRows | ShelfRows, name: str, account_id: str, with_personal: bool) -> pd.DataFrame:
     spec = contract(name)
     kept = [c.name for c in spec.columns.values() if with_personal or not c.personal]
-    table = book.table(name, *kept)
-    frame = book.collect(table.filter(table.account_id == account_id), list(spec.key))
+    frame = source.read(name, kept, account_id=account_id).sort_values(list(spec.key), ignore_index=True)
     return frame.replace({None: np.nan}) if frame.empty else frame

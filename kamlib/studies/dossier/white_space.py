@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 import pandas as pd
 
-from kamlib.book.features import exact
 from kamlib.book.store import Book
+from kamlib.studies.dossier.shelf import BookRows, ShelfRows, rows_of
 
 NEAREST = 30
 FEWEST = 5
@@ -34,22 +33,25 @@ class WhiteSpace:
     reason: str
 
 
-def white_space(book: Book, account_id: str, industry: str | None, since: date, share: float) -> WhiteSpace:
-    """Compare what an account buys with the accounts of its industry nearest to it in revenue.
+def white_space(
+    book: Book, account_id: str, industry: str | None, share: float, source: BookRows | ShelfRows | None = None
+) -> WhiteSpace:
+    """Compare what an account bought in twelve months with the accounts of its industry nearest to it in revenue.
 
     Parameters
     ----------
     industry : the account's; missing where it is not on record.
-    since : first day of the window, which ends with the book's.
     share : a category that at least this share of them buys and the account does not is white space.
+    source : where rows are read, if not in the book.
     """
     if "products" not in book.tables:
         return _nothing("no_category")
     if pd.isna(industry):
         return _nothing("no_industry")
-    spent = _by_category(book, industry, since)
+    source = source or rows_of(book)
+    spent = _by_category(source, industry)
     if spent.empty:
-        return _nothing("no_purchases" if book.has("products", "category") else "no_category")
+        return _nothing("no_purchases" if source.whole["has_category"] else "no_category")
     spent = spent.where(spent > 0, 0.0)
     totals = spent.sum(axis=1)
     if totals.get(account_id, 0) <= 0:
@@ -62,16 +64,10 @@ def white_space(book: Book, account_id: str, industry: str | None, since: date, 
     return WhiteSpace(_compare(spent.loc[account_id], spent.loc[similar], share), len(similar), "")
 
 
-def _by_category(book: Book, industry: str, since: date) -> pd.DataFrame:
+def _by_category(source: BookRows | ShelfRows, industry: str) -> pd.DataFrame:
     """(accounts of the industry, categories) revenue in the window."""
-    accounts = book.table("accounts", "account_id", "industry")
-    peers = accounts.filter(accounts.industry == industry)
-    lines = book.table("orders", "account_id", "order_date", "product_id", "revenue")
-    lines = lines.filter(lines.order_date >= since).semi_join(peers, "account_id")
-    products = book.table("products", "product_id", "category").filter(lambda t: t.category.notnull())
-    joined = lines.inner_join(products, "product_id")
-    sums = joined.group_by("account_id", "category").aggregate(revenue=exact(joined.revenue).sum().cast("float64"))
-    frame = book.collect(sums, ["account_id", "category"])
+    frame = source.read("spent", ["account_id", "category", "revenue"], industry=industry)
+    frame = frame.sort_values(["account_id", "category"], ignore_index=True)
     return frame.pivot(index="account_id", columns="category", values="revenue").fillna(0.0)
 
 
