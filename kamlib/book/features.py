@@ -95,7 +95,7 @@ def account_features(book: Book, months: int = 12) -> pd.DataFrame:
     """
     window = _Window.before(last_day(book), months)
     lines = book.table("orders", "account_id", "order_id", "order_date", "product_id", "revenue", "cost")
-    parts = [_money(lines, window), _rhythm(lines, window), _orders(lines, window), _breadth(book, lines, window)]
+    parts = [_rhythm(lines, window), _orders(lines, window), _breadth(book, lines, window)]
     listed = [column for column in contract("accounts").columns]
     frame = book.frame("accounts")[listed].set_index("account_id")
     for part in parts:
@@ -138,50 +138,56 @@ def exact(money: ibis.Value) -> ibis.Value:
     return money.cast("decimal(38, 9)")
 
 
-def _money(lines: ibis.Table, window: _Window) -> ibis.Table:
-    lines = lines.filter(lines.order_date >= ibis.literal(window.previous))
-    now, is_costed = window.has(lines.order_date), lines.cost.notnull()
-    revenue, turnover = exact(lines.revenue), exact(lines.revenue.abs())
-    sums = {
-        "revenue": revenue.sum(where=now),
-        "revenue_previous": revenue.sum(where=~now),
-        "returns": revenue.sum(where=now & (lines.revenue < 0)),
-        "margin": (revenue - exact(lines.cost)).sum(where=now & is_costed),
-        "turnover": turnover.sum(where=now),
-        "turnover_costed": turnover.sum(where=now & is_costed),
-    }
-    return lines.group_by("account_id").aggregate(
-        lines=now.sum(),
-        lines_named=(now & lines.product_id.notnull()).sum(),
-        **{name: total.cast("float64") for name, total in sums.items()},
-    )
-
-
-def _purchase_days(lines: ibis.Table) -> ibis.Table:
-    days = lines.group_by("account_id", day=lines.order_date).aggregate(net=exact(lines.revenue).sum())
-    return days.filter(days.net > 0)
-
-
 def _rhythm(lines: ibis.Table, window: _Window) -> ibis.Table:
-    days = _purchase_days(lines)
-    last = days.day.lag().over(group_by="account_id", order_by="day")
-    days = days.mutate(gap_days=days.day.delta(last, unit="day"))
+    """Purchase days of all time, and the revenue of both windows, from one row for each account and day."""
+    days = lines.group_by("account_id", day=lines.order_date).aggregate(net=exact(lines.revenue).sum())
+    days = days.mutate(is_purchase=days.net > 0)
+    days = days.mutate(last=days.day.lag().over(group_by=["account_id", "is_purchase"], order_by="day"))
+    now, before = window.has(days.day), days.day >= ibis.literal(window.previous)
+    gap = days.day.delta(days["last"], unit="day")
+    # Purchase days follow each other, so a month is counted on its first one; nothing needs to be told apart.
+    is_first = days["last"].isnull() | ~window.has(days["last"]) | (window.month(days["last"]) < window.month(days.day))
     return days.group_by("account_id").aggregate(
-        first_order=days.day.min(),
-        last_order=days.day.max(),
-        order_days=window.has(days.day).sum(),
-        active_months=window.month(days.day).nunique(where=window.has(days.day)),
-        gap_median_days=days.gap_days.median(),
-        gap_mean_days=days.gap_days.mean(),
+        first_order=days.day.min(where=days.is_purchase),
+        last_order=days.day.max(where=days.is_purchase),
+        order_days=(now & days.is_purchase).sum(),
+        active_months=(now & days.is_purchase & is_first).sum(),
+        gap_median_days=gap.median(where=days.is_purchase),
+        gap_mean_days=gap.mean(where=days.is_purchase),
+        revenue=days.net.sum(where=now).cast("float64"),
+        revenue_previous=days.net.sum(where=before & ~now).cast("float64"),
     )
 
 
 def _orders(lines: ibis.Table, window: _Window) -> ibis.Table:
+    """Orders, lines and margin of the window, from one row for each order."""
     lines = lines.filter(window.has(lines.order_date))
-    orders = lines.group_by("account_id", "order_id").aggregate(net=exact(lines.revenue).sum())
-    orders = orders.filter(orders.net > 0)
-    largest, total = orders.net.max().cast("float64"), orders.net.sum().cast("float64")
-    return orders.group_by("account_id").aggregate(orders=orders.count(), largest_order_share=largest / total)
+    revenue, is_return, has_no_cost = exact(lines.revenue), lines.revenue < 0, lines.cost.isnull()
+    orders = lines.group_by("account_id", "order_id").aggregate(
+        lines=lines.count(),
+        lines_named=lines.product_id.count(),
+        net=revenue.sum(),
+        returns=revenue.sum(where=is_return),
+        margin=(revenue - exact(lines.cost)).sum(),
+        turnover_uncosted=exact(lines.revenue.abs()).sum(where=has_no_cost),
+    )
+    is_order = orders.net > 0
+    # Returns count as turnover too: to what was sold less what came back, the latter is added twice.
+    turnover = orders.net.sum() - orders.returns.sum().fill_null(0) * 2
+    largest, total = (value.cast("float64") for value in (orders.net.max(), orders.net.sum(where=is_order)))
+    sums = {
+        "returns": orders.returns.sum(),
+        "margin": orders.margin.sum(),
+        "turnover": turnover,
+        "turnover_costed": turnover - orders.turnover_uncosted.sum().fill_null(0),
+    }
+    return orders.group_by("account_id").aggregate(
+        orders=is_order.sum(),
+        lines=orders["lines"].sum(),
+        lines_named=orders.lines_named.sum(),
+        largest_order_share=largest / total,
+        **{name: total.cast("float64") for name, total in sums.items()},
+    )
 
 
 def _breadth(book: Book, lines: ibis.Table, window: _Window) -> ibis.Table:
@@ -190,7 +196,8 @@ def _breadth(book: Book, lines: ibis.Table, window: _Window) -> ibis.Table:
     if "products" not in book.tables:
         return pairs.group_by("account_id").aggregate(products=pairs.count())
     pairs = pairs.left_join(book.table("products", "product_id", "category"), "product_id")
-    return pairs.group_by("account_id").aggregate(products=pairs.count(), categories=pairs.category.nunique())
+    counts = pairs.group_by("account_id", "category").aggregate(products=pairs.count())
+    return counts.group_by("account_id").aggregate(products=counts.products.sum(), categories=counts.category.count())
 
 
 def _finished(frame: pd.DataFrame, window: _Window, book: Book) -> pd.DataFrame:

@@ -74,7 +74,7 @@ def account_months(book: Book, first=None, last=None, channels: tuple[str, ...] 
     grid = Grid(accounts["account_id"], starts.to_numpy("int64"), span[1])
     managers = _managers(book, grid, accounts["manager_id"])
     columns = {"account_id": grid.account_ids(), "month": grid.timestamps(), "manager_id": managers}
-    columns |= _sales_columns(grid, sales, book.collect(_orders(book)))
+    columns |= _sales_columns(grid, sales, book.collect(_order_days(book)))
     if visits is not None:
         columns |= _visit_columns(grid, visits)
     if "cases" in book.tables:
@@ -102,25 +102,24 @@ def _number(moment: date) -> int:
 
 
 def _sales(book: Book) -> ibis.Table:
-    lines = book.table("orders", "account_id", "order_date", "revenue", "cost")
-    margin = exact(lines.revenue) - exact(lines.cost)
-    days = lines.group_by("account_id", day=lines.order_date).aggregate(
-        net=exact(lines.revenue).sum(), margin=margin.sum()
-    )
-    return days.group_by("account_id", month=month_number(days.day)).aggregate(
-        revenue=days.net.sum().cast("float64"),
-        margin=days.margin.sum().cast("float64"),
-        order_days=(days.net > 0).sum(),
-    )
-
-
-def _orders(book: Book) -> ibis.Table:
-    lines = book.table("orders", "account_id", "order_id", "order_date", "revenue")
+    """Money and orders by account and month, from one row for each order and month."""
+    lines = book.table("orders", "account_id", "order_id", "order_date", "revenue", "cost")
+    revenue = exact(lines.revenue)
     orders = lines.group_by("account_id", "order_id", month=month_number(lines.order_date)).aggregate(
-        net=exact(lines.revenue).sum()
+        net=revenue.sum(), margin=(revenue - exact(lines.cost)).sum()
     )
-    orders = orders.filter(orders.net > 0)
-    return orders.group_by("account_id", "month").aggregate(orders=orders.count())
+    return orders.group_by("account_id", "month").aggregate(
+        revenue=orders.net.sum().cast("float64"),
+        margin=orders.margin.sum().cast("float64"),
+        orders=(orders.net > 0).sum(),
+    )
+
+
+def _order_days(book: Book) -> ibis.Table:
+    lines = book.table("orders", "account_id", "order_date", "revenue")
+    days = lines.group_by("account_id", day=lines.order_date).aggregate(net=exact(lines.revenue).sum())
+    days = days.filter(days.net > 0)
+    return days.group_by("account_id", month=month_number(days.day)).aggregate(order_days=days.count())
 
 
 def _visits(book: Book, channels: tuple[str, ...] | None) -> ibis.Table:
@@ -158,15 +157,14 @@ def _numbers(days: pd.Series) -> pd.Series:
     return days.dt.year * 12 + days.dt.month
 
 
-def _sales_columns(grid: Grid, sales: pd.DataFrame, orders: pd.DataFrame) -> dict[str, np.ndarray]:
+def _sales_columns(grid: Grid, sales: pd.DataFrame, days: pd.DataFrame) -> dict[str, np.ndarray]:
     rows = grid.rows(sales["account_id"], sales["month"])
     no_margin = 0.0 if sales["margin"].notna().any() else np.nan
-    ordered = grid.rows(orders["account_id"], orders["month"])
     return {
         "revenue": grid.spread(rows, sales["revenue"]),
         "margin": grid.spread(rows, sales["margin"], no_margin),
-        "orders": grid.spread(ordered, orders["orders"]),
-        "order_days": grid.spread(rows, sales["order_days"]),
+        "orders": grid.spread(rows, sales["orders"]),
+        "order_days": grid.spread(grid.rows(days["account_id"], days["month"]), days["order_days"]),
     }
 
 

@@ -164,7 +164,9 @@ class Book:
 
     def collect(self, expression: ibis.Table, order: list[str] | None = None) -> pd.DataFrame:
         """An expression on this book's tables as a pandas frame: dates as timestamps, sorted as asked."""
-        frame = expression.to_pandas()
+        # DuckDB answers in Arrow, of which Ibis makes Python objects wherever a value is missing; pandas does not.
+        is_arrow = self.place.connection.name == "duckdb"
+        frame = expression.to_pyarrow().to_pandas(date_as_object=False) if is_arrow else expression.to_pandas()
         for name, dtype in expression.schema().items():
             if dtype.is_date():
                 frame[name] = pd.to_datetime(frame[name]).astype("datetime64[s]")
