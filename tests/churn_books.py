@@ -43,14 +43,15 @@ def book_of(days, extra=(), cost=None, until: int | None = None, frames: Mapping
     return open_book(folder, as_of=str(last.date()))
 
 
-def sales_of(days: Mapping[str, Iterable[int]], until: int | None = None, revenue: float = 100.0) -> Sales:
-    """Order days without a book: one purchase of 100 on each numbered day."""
+def sales_of(days: Mapping[str, Iterable[int]], until: int | None = None, revenue=100.0) -> Sales:
+    """Order days without a book: one purchase on each numbered day, of 100 or of an amount for each purchase."""
     start = day_number(FIRST)
     rows = [(i, start + int(day)) for i, account in enumerate(sorted(days)) for day in sorted(set(days[account]))]
     code, day = (np.array(column) for column in zip(*rows, strict=True))
     seen = start + until if until is not None else day.max()
+    amount = np.broadcast_to(np.asarray(revenue, dtype=float), day.shape)[day <= seen]
     code, day = code[day <= seen], day[day <= seen]
-    line = Timeline.of(len(days), code, day, np.full(len(day), revenue))
+    line = Timeline.of(len(days), code, day, amount)
     accounts = pd.Index(sorted(days), name="account_id")
     return Sales(accounts, int(day.min(initial=seen)), int(seen), line, line, line, None, has_cost=False)
 

@@ -638,3 +638,42 @@ def test_the_integral_over_the_moment_of_death_is_that_of_scipy(alpha, beta, pow
     at_start = -power * np.log(alpha + recency) - 1.6 * np.log(beta + recency)
     got = np.exp(log_width - power * log_alpha - 1.6 * log_beta - at_start).sum()
     assert got == pytest.approx(wanted, rel=1e-9)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=str)
+def test_no_purchase_ahead_is_the_history_watched_for_longer(model):
+    silent = known(model).probability_silent([0.0, 5.0, 50.0, 5000.0], [3] * 4, [20.0] * 4, [30.0] * 4)
+    assert silent[0] == pytest.approx(1)
+    assert (np.diff(silent) < 0).all()
+    assert silent[-1] >= 1 - known(model).probability_alive(3, 20.0, 30.0) - 1e-9
+
+
+@pytest.mark.parametrize(("k", "history"), [(1, (2, 10, 20)), (2, (5, 60, 70)), (4, (5, 60, 70)), (2, (20, 60, 61))])
+def test_no_purchase_ahead_is_gone_or_too_few_stages_passed(k, history):
+    """Given that the account is there with j stages passed, fewer than k - j more: a sum over j."""
+    model = ModifiedBetaGeoNBD(k=k).with_params(r=1.3, alpha=6, a=1, b=8)
+    x, recency, age = (np.array([value], dtype=float) for value in history)
+    states = model._states((1.3, 6, 1, 8), x, recency, age)[:, 0]
+    *alive, dropped = np.exp(states - np.logaddexp.reduce(states))
+    share = (6 + age[0]) / (6 + age[0] + 12.86)
+    quiet = sum(w * nbinom.cdf(k - j - 1, 1.3 + k * x[0] + j, share) for j, w in enumerate(alive))
+    assert model.probability_silent(12.86, *history) == pytest.approx(dropped + quiet, rel=1e-9)
+
+
+def test_no_purchase_ahead_agrees_with_drawn_accounts():
+    """Pareto/NBD: accounts drawn, each counted by how likely it makes the history, alive or dead."""
+    rng = np.random.default_rng(0)
+    rate, death = rng.gamma(0.5533, 1 / 10.578, 400_000), rng.gamma(0.6062, 1 / 11.669, 400_000)
+    x, recency, age, ahead = 2, 30.43, 38.86, 39.0
+
+    def seen(until):
+        both = rate + death
+        return rate**x * (death * np.exp(-both * recency) + rate * np.exp(-both * until)) / both
+
+    drawn = seen(age + ahead).sum() / seen(age).sum()
+    assert known(ParetoNBD()).probability_silent(ahead, x, recency, age) == pytest.approx(drawn, rel=0.01)
+
+
+def test_a_time_ahead_for_each_history_or_one_for_all():
+    with pytest.raises(RequestError, match=r"t has shape \(2,\), the histories \(3,\)"):
+        known(BetaGeoNBD()).probability_silent([1.0, 2.0], [1, 1, 1], [2.0] * 3, [4.0] * 3)

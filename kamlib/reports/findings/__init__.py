@@ -21,7 +21,14 @@ from kamlib.reports.findings.callplan import (
     power_table,
     visit_experiment,
 )
-from kamlib.reports.findings.churn import calls_to_make, churn_calibration, churn_model, churn_record, value_at_risk
+from kamlib.reports.findings.churn import (
+    calls_to_make,
+    churn_calibration,
+    churn_model,
+    churn_record,
+    month_agenda,
+    value_at_risk,
+)
 from kamlib.reports.findings.churn_labels import (
     churn_notes,
     complaint_ageing,
@@ -40,11 +47,13 @@ from kamlib.reports.findings.churn_labels import (
 )
 from kamlib.reports.findings.churn_tables import (
     ACCOUNT_COLUMNS,
+    AGENDA_COLUMNS,
     CALL_COLUMNS,
     METHOD_COLUMNS,
     SILENT_COLUMNS,
     WAIT_COLUMNS,
     churn_accounts,
+    churn_agenda,
     churn_complaints,
     churn_contracts,
     churn_drivers,
@@ -197,6 +206,7 @@ from kamlib.reports.findings.weekly import (
 
 __all__ = [
     "ACCOUNT_COLUMNS",
+    "AGENDA_COLUMNS",
     "CALL_COLUMNS",
     "CHANGE_COLUMNS",
     "FOLLOW_COLUMNS",
@@ -240,6 +250,7 @@ __all__ = [
     "cap_note",
     "channel_table",
     "churn_accounts",
+    "churn_agenda",
     "churn_calibration",
     "churn_complaints",
     "churn_contracts",
@@ -297,6 +308,7 @@ __all__ = [
     "missing_logs",
     "mixed_books",
     "mixed_notes",
+    "month_agenda",
     "moves_pattern",
     "off_season",
     "offer_table",

@@ -7,12 +7,18 @@ import numpy as np
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
 from kamlib.reports.sentences import say
 from kamlib.studies.churn import Churn
+from kamlib.studies.churn.agenda import SIGNS
 from kamlib.studies.churn.record import Record
+from kamlib.studies.churn.reliability import Reliability
 
 POOLED_BELOW = 200
 EVENTS_NEEDED = 30
 STALE_DAYS = 45
 SLOPE_RIGHT = (0.8, 1.2)
+SLOPE_NEAR = (0.9, 1.1)
+LEVEL_RIGHT = 0.10
+WINDOWS_NEEDED = 3
+AGENDA_TOP = 10
 YEAR_DAYS = 365
 
 
@@ -27,12 +33,12 @@ def churn_record(result: Churn) -> Finding:
         return nothing("churn.track_record", sentence, len(record.rows))
     expected, happened = float(graded["said"].sum()), int(graded["is_silent"].sum())
     low, high = _by_chance(record)
-    branch = "more" if happened > high else "fewer" if happened < low else "fair"
+    branch = record_branch(record)
     verdict, reason = judge(
         Gate(not record.is_recomputed, Verdict.CAUTION, say("churn.record_recomputed", said_on=record.said_on)),
         Gate(not record.open, Verdict.CAUTION, say("churn.record_partly_open", open=record.open)),
     )
-    fair = "fair" if all(gate.is_met for gate in _calibrated(result)) else "order"
+    fair = "fair" if all(gate.is_met for gate in calibrated(result)) else "order"
     decisions = {"more": "low", "fewer": "high", "fair": fair}
     values = {"said_on": record.said_on, "expected": expected, "happened": happened, "low": low, "high": high}
     key = f"record_{branch}" if len(graded) > 1 else "record_one_silent" if happened else "record_one_bought"
@@ -56,17 +62,20 @@ def churn_model(result: Churn) -> Finding:
     if not len(result.candidates):
         sentence = say("churn.winner_none", events=result.events, rows=result.rows)
         return nothing("churn.model_choice", sentence, result.rows, ("K091",))
-    lead = result.candidates.loc[result.winner]
+    lead, level = result.candidates.loc[result.winner], result.candidates.index[result.candidates["is_level"]]
     branch = "baseline" if result.winner == result.baseline else "clear" if lead["gain_low"] > 0 else "unclear"
     named = {"winner": result.winner, "baseline": result.baseline, "measure": say(f"churn.by_{result.decide_by}")}
-    verdict, reason = judge(enough_events(result), fresh(result))
+    tied = say("churn.winner_tied", names="; ".join(level))
+    verdict, reason = judge(
+        enough_events(result), Gate(not len(level), Verdict.CAUTION, tied), *apart(result), fresh(result)
+    )
     return Finding(
         "churn.model_choice",
         say(f"churn.winner_{branch}", cutoffs=len(result.cutoffs), **named),
         float(lead["gain"]),
         f"{result.decide_by} against the plain rule",
         (float(lead["gain_low"]), float(lead["gain_high"])),
-        result.level,
+        float(lead["gain_level"]),
         result.rows,
         verdict,
         reason,
@@ -76,18 +85,14 @@ def churn_model(result: Churn) -> Finding:
 
 def churn_calibration(result: Churn) -> Finding:
     """Whether a risk said can be taken at its word."""
-    slope = _slope(result)
-    if np.isnan(slope):
+    held = result.reliability
+    if held is None or np.isnan(held.slope):
         return nothing("churn.calibration", say("churn.slope_none"), result.rows, ("K092",))
-    row = result.candidates.loc[result.winner]
-    low, high = float(row["calibration_slope_low"]), float(row["calibration_slope_high"])
-    said, came = _levels(result)
-    right = "right" if _is_level(result) else "level"
-    branch = "sure" if slope < SLOPE_RIGHT[0] else "timid" if slope > SLOPE_RIGHT[1] else right
-    verdict, reason = judge(enough_events(result), *_calibrated(result))
+    slope, low, high = held.slope, held.slope_low, held.slope_high
+    verdict, reason = judge(enough_events(result), *calibrated(result), *apart(result))
     return Finding(
         "churn.calibration",
-        say(f"churn.slope_{branch}", slope=slope, low=low, high=high, said=said, came=came),
+        say(f"churn.slope_{_slope_branch(held)}", slope=slope, low=low, high=high, said=held.said, came=held.came),
         slope,
         "calibration slope",
         (low, high),
@@ -119,7 +124,9 @@ def value_at_risk(result: Churn) -> Finding:
         low=low,
         high=high,
     )
-    verdict, reason = judge(*gates(result))
+    longer = int((result.judged["window_days"] > horizon).sum())
+    windows = Gate(not longer, Verdict.CAUTION, say("churn.longer_windows", n=longer, judged=judged, horizon=horizon))
+    verdict, reason = judge(*gates(result), windows)
     return Finding(
         "churn.value_at_risk",
         sentence,
@@ -133,6 +140,36 @@ def value_at_risk(result: Churn) -> Finding:
         "" if verdict is Verdict.NO_CONCLUSION else say("churn.at_risk_decision"),
         ("K033", "K090"),
     )
+
+
+def month_agenda(result: Churn) -> Finding:
+    """What wants doing now, all kinds in one list, and the money a year that stands behind it."""
+    rows = result.agenda
+    if not len(rows):
+        sentence = say("churn.agenda_none", horizon=result.horizon_days)
+        judged = Gate(bool(result.judged["risk"].notna().any()), Verdict.CAUTION, say("churn.no_test"))
+        verdict, reason = judge(judged, fresh(result))
+        return Finding("churn.agenda", sentence, 0, "accounts", n=len(result.accounts), verdict=verdict,
+                       reason=reason, practices=("K090",))  # fmt: skip
+    counts = {sign: int(rows["signs"].map(lambda signs, sign=sign: sign in signs).sum()) for sign in SIGNS}
+    stake, top = float(rows["at_stake"].sum()), float(rows["at_stake"].head(AGENDA_TOP).sum())
+    mixed = Gate(False, Verdict.CAUTION, say("churn.agenda_mixed"))
+    verdict, reason = judge(mixed, fresh(result))
+    sentence = say(
+        "churn.agenda" if len(rows) > AGENDA_TOP and stake else "churn.agenda_few",
+        n=len(rows),
+        stake=stake,
+        what=what(result),
+        renewals=counts["renewal"],
+        silent=counts["silent"],
+        partial=counts["partial"],
+        calls=counts["call"],
+        horizon=result.horizon_days,
+        top=AGENDA_TOP,
+        share=top / stake if stake else np.nan,
+    )
+    return Finding("churn.agenda", sentence, stake, "money a year", n=len(rows), verdict=verdict, reason=reason,
+                   decision=say("churn.agenda_decision"), practices=("K090",))  # fmt: skip
 
 
 def calls_to_make(result: Churn) -> Finding:
@@ -150,7 +187,11 @@ def calls_to_make(result: Churn) -> Finding:
     free = "_free" if len(called) and not policy.contact_cost else ""
     values["paying"] = paying
     declared = Gate(False, Verdict.CAUTION, say("churn.calls_declared", kept=policy.kept_share))
-    verdict, reason = judge(*gates(result), declared)
+    back = say(
+        "churn.calls_return", back=1 - result.returns.lasting, n=result.returns.silences, days=result.returns.days
+    )
+    counted = Gate(result.returns.lasting == 1, Verdict.CAUTION, back)
+    verdict, reason = judge(*gates(result), declared, counted)
     decided = bool(len(called)) and verdict is not Verdict.NO_CONCLUSION
     return Finding(
         "churn.calls",
@@ -178,7 +219,8 @@ def gates(result: Churn) -> tuple[Gate, ...]:
         enough_events(result),
         Gate(judged >= POOLED_BELOW, Verdict.CAUTION, pooled),
         Gate(not result.is_part, Verdict.CAUTION, say("churn.part")),
-        *_calibrated(result),
+        *calibrated(result),
+        *apart(result),
         fresh(result),
     )
 
@@ -203,34 +245,53 @@ def nothing(name: str, sentence: str, n: int = 0, practices: tuple[str, ...] = (
     return Finding(name, sentence, n=n, verdict=Verdict.NO_CONCLUSION, reason=reason, practices=practices)
 
 
-def _calibrated(result: Churn) -> tuple[Gate, Gate]:
-    """The risks of earlier days came true as steeply, and as often, as they were said."""
-    slope, (said, came) = _slope(result), _levels(result)
-    is_steep = np.isnan(slope) or SLOPE_RIGHT[0] <= slope <= SLOPE_RIGHT[1]
+def calibrated(result: Churn) -> tuple[Gate, ...]:
+    """The risks of earlier days came true as steeply, and as often, as they were said; so did those of the record."""
+    held, record = result.reliability, result.record
+    graded = record.graded if record is not None else ()
+    off = {"expected": float(graded["said"].sum()), "happened": int(graded["is_silent"].sum())} if len(graded) else {}
+    is_fair = not off or record_branch(record) == "fair"
+    told = () if is_fair else (Gate(False, Verdict.CAUTION, say("churn.record_off", said_on=record.said_on, **off)),)
+    if held is None:
+        return told
+    steep = np.isnan(held.slope) or _slope_branch(held) in ("right", "level")
     return (
-        Gate(bool(is_steep), Verdict.CAUTION, say("churn.poor_slope", slope=slope)),
-        Gate(_is_level(result), Verdict.CAUTION, say("churn.off_level", said=said, came=came)),
+        Gate(bool(steep), Verdict.CAUTION, say("churn.poor_slope", slope=held.slope)),
+        Gate(_is_level(held), Verdict.CAUTION, say("churn.off_level", said=held.said, came=held.came)),
+        *told,
     )
 
 
-def _levels(result: Churn) -> tuple[float, float]:
-    """Share of the cases of the back-test expected to fall silent, and share that did."""
-    if not len(result.candidates):
-        return np.nan, np.nan
-    return float(result.said[result.winner].mean()), float(result.said["is_silent"].mean())
+def apart(result: Churn) -> tuple[Gate, ...]:
+    """The days tested are tests apart, not one stretch of days looked at again and again."""
+    held = result.reliability
+    if held is None:
+        return ()
+    reason = say("churn.windows_shared", days=held.days, windows=held.windows, needed=WINDOWS_NEEDED)
+    return (Gate(held.windows >= WINDOWS_NEEDED, Verdict.CAUTION, reason),)
 
 
-def _is_level(result: Churn) -> bool:
-    """Whether the number expected in the back-test was right within a quarter, or within what chance allows."""
-    said, came = _levels(result)
-    if np.isnan(came):
-        return True
-    chance = 2 * np.sqrt(came * (1 - came) / len(result.said))
-    return abs(said - came) <= max(0.25 * came, chance)
+def record_branch(record: Record) -> str:
+    """Whether more or fewer fell silent than the risks of the record allow, or about as many."""
+    low, high = _by_chance(record)
+    happened = int(record.graded["is_silent"].sum())
+    return "more" if happened > high else "fewer" if happened < low else "fair"
 
 
-def _slope(result: Churn) -> float:
-    return float(result.candidates.loc[result.winner, "calibration_slope"]) if len(result.candidates) else np.nan
+def _slope_branch(held: Reliability) -> str:
+    """What the calibration slope says: its interval decides, and beyond the bounds the value itself warns."""
+    if held.slope_high < 1 and held.slope < SLOPE_NEAR[0]:
+        return "sure"
+    if held.slope_low > 1 and held.slope > SLOPE_NEAR[1]:
+        return "timid"
+    if not SLOPE_RIGHT[0] <= held.slope <= SLOPE_RIGHT[1]:
+        return "maybe_sure" if held.slope < 1 else "maybe_timid"
+    return "right" if _is_level(held) else "level"
+
+
+def _is_level(held: Reliability) -> bool:
+    """Whether as many fell silent as were expected: within a tenth, or within what accounts and days allow."""
+    return abs(held.gap) <= LEVEL_RIGHT * held.came or held.gap_low <= 0 <= held.gap_high
 
 
 def _by_chance(record: Record, draws: int = 4000) -> tuple[float, float]:

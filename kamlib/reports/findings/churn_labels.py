@@ -6,13 +6,16 @@ import numpy as np
 import pandas as pd
 
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
-from kamlib.reports.findings.churn import EVENTS_NEEDED, YEAR_DAYS, enough_events, fresh, nothing, what
+from kamlib.reports.findings.churn import EVENTS_NEEDED, YEAR_DAYS, fresh, gates, nothing, what
 from kamlib.reports.sentences import say
 from kamlib.studies.churn import Churn
 from kamlib.studies.churn.equity import YEARS_AHEAD
+from kamlib.studies.churn.purchase_models import MOST_PERIODS, PERIOD_DAYS
 
 CONTRACTS_NEEDED = 30
 OLD_DAYS = 30
+FESTIVALS_NEEDED = 5
+WALLET_LEVEL = 0.05
 
 
 def silent_accounts(result: Churn) -> Finding:
@@ -74,7 +77,10 @@ def wallet_loss(result: Churn) -> Finding:
         return nothing("churn.wallet_loss", say("churn.wallet_unasked"), 0, ("K091",))
     n = int(result.accounts["is_wallet_loss"].sum())
     sentence = say("churn.wallet" if n else "churn.wallet_none", n=n, asked=asked)
-    return Finding("churn.wallet_loss", sentence, n, "accounts", n=asked, practices=("K091",))
+    chance = Gate(not n, Verdict.CAUTION, say("churn.wallet_chance", asked=asked, chance=WALLET_LEVEL * asked))
+    verdict, reason = judge(chance)
+    return Finding("churn.wallet_loss", sentence, n, "accounts", n=asked, verdict=verdict, reason=reason,
+                   practices=("K091",))  # fmt: skip
 
 
 def order_season(result: Churn) -> Finding:
@@ -82,10 +88,12 @@ def order_season(result: Churn) -> Finding:
     season, practices = result.season, ("K090",)
     if (name := _clearest_holiday(season.rises)) is not None:
         row = season.rises.loc[name]
-        sentence = say("churn.season_moving", before=row["before"], after=row["after"], holiday=name)
-        interval = (float(row["before_low"]), float(row["before_high"]))
-        return Finding("churn.season", sentence, float(row["before"]), "times the usual pace", interval, 0.9,
-                       practices=practices)  # fmt: skip
+        seen = int(row["festivals"])
+        sentence = say("churn.season_moving", before=row["before"], after=row["after"], holiday=name, seen=seen)
+        few = say("churn.season_few", seen=seen, low=row["after_low"], high=row["after_high"])
+        verdict, reason = judge(Gate(seen >= FESTIVALS_NEEDED, Verdict.CAUTION, few))
+        return Finding("churn.season", sentence, float(row["after"]), "times the year's mean pace", n=seen,
+                       verdict=verdict, reason=reason, practices=practices)  # fmt: skip
     if not season.has_months:
         return nothing("churn.season", say("churn.season_none"), 0, practices)
     by_month = result.purchases_by_month.tail(12)
@@ -96,11 +104,9 @@ def order_season(result: Churn) -> Finding:
 
 def _clearest_holiday(rises: pd.DataFrame) -> str | None:
     """The moving holiday that orders swing around most, of those whose swing is beyond chance."""
-    if not len(rises):
+    if not len(rises) or not rises["swing"].any():
         return None
-    sides = [(rises[f"{side}_low"] > 1) | (rises[f"{side}_high"] < 1) for side in ("before", "after")]
-    clear = rises[sides[0] | sides[1]]
-    return np.abs(np.log(clear[["before", "after"]])).max(axis=1).idxmax() if len(clear) else None
+    return rises["swing"].idxmax()
 
 
 def contracts_ending(result: Churn) -> Finding:
@@ -193,7 +199,8 @@ def concentration_stress(result: Churn) -> Finding:
     if np.isnan(stress.chance):
         verdict, reason, sentence = Verdict.USABLE, "", say("churn.stress_unjudged", **values)
     else:
-        verdict, reason = judge(enough_events(result))
+        alone = Gate(False, Verdict.CAUTION, say("churn.stress_alone"))
+        verdict, reason = judge(*gates(result), alone)
         sentence = say("churn.stress", chance=stress.chance, **values)
     return Finding("churn.concentration", sentence, stress.share, "share", n=len(result.accounts), verdict=verdict,
                    reason=reason, practices=("K033",))  # fmt: skip
@@ -254,9 +261,15 @@ def churn_notes(result: Churn) -> list[str]:
 
 
 def stop_note(result: Churn) -> str:
-    """How long contact with a silent account pays."""
-    longest = result.policy.contact_cost == 0 or result.stop.stop_after >= 12
-    return say("churn.stop_never") if longest else say("churn.stop_rule", months=result.stop.stop_after)
+    """For how many silent accounts a contact still pays, and by what that is judged."""
+    silent = result.accounts[result.accounts["is_silent"]]
+    if not len(silent):
+        return say("churn.stop_none")
+    if not result.policy.contact_cost:
+        return say("churn.stop_unpriced", silent=len(silent))
+    pays = int((silent["action"] == "win_back").sum())
+    days = MOST_PERIODS * PERIOD_DAYS
+    return say("churn.stop_rule", pays=pays, silent=len(silent), cost=result.policy.contact_cost, days=days)
 
 
 def _tested(result: Churn) -> str:

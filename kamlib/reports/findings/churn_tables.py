@@ -9,7 +9,7 @@ from kamlib.studies.churn import Churn
 
 MOST_MISSES = 20
 METHOD_COLUMNS = ["candidate", "lift_shown", "pr_auc_shown", "brier_shown", "slope_shown", "empc_shown", "days_fitted"]
-MEASURES_SHOWN = {"lift": 1, "pr_auc": 2, "brier": 3, "calibration_slope": 2, "empc": 0}
+MEASURES_SHOWN = {"lift": 1, "pr_auc": 2, "brier": 3, "calibration_slope": 2, "empc": 2}
 CALL_COLUMNS = [
     "account_id", "name", "manager_id", "health", "value_at_risk", "gain_of_call", "why", "recency_days",
     "gap_median_days",
@@ -20,25 +20,41 @@ ACCOUNT_COLUMNS = [
     "account_id", "name", "manager_id", "action", "health", "risk", "risk_low", "risk_high", "margin_expected",
     "value_at_risk", "recency_days", "gap_median_days", "why",
 ]  # fmt: skip
+AGENDA_COLUMNS = [
+    "account_id", "name", "manager_id", "at_stake", "to_do", "contract_ends_on", "brings_a_year", "recency_days", "why",
+]  # fmt: skip
 STATUSES = ("active", "off_season", "silent")
 
 
-def churn_accounts(result: Churn, action: str = "") -> pd.DataFrame:
-    """All accounts, or those of one action (call, leave, wait, win_back, let_go), with reasons in words.
+def churn_agenda(result: Churn) -> pd.DataFrame:
+    """What wants doing now in one list, the most money a year at stake first, in words."""
+    rows = result.agenda
+    to_do = ["; ".join(say(f"churn.sign_{sign}") for sign in signs) for signs in rows["signs"]]
+    shown = rows.assign(name=rows["name"].fillna(rows["account_id"]), to_do=to_do, why=_reasons(rows, ""))
+    return shown.drop(columns=["signs", "reasons"])
 
-    Those to be called stand in the order of what a call may bring, the others by value at risk.
+
+def churn_accounts(result: Churn, *actions: str) -> pd.DataFrame:
+    """All accounts, or those of some actions (see :data:`kamlib.studies.churn.calls.ACTIONS`), with reasons in words.
+
+    Those to be called stand in the order of what a call may bring, the silent by what they brought, the others by
+    value at risk.
     """
-    rows = result.accounts if not action else result.accounts[result.accounts["action"] == action]
-    if action == "call":
+    rows = result.accounts if not actions else result.accounts[result.accounts["action"].isin(actions)]
+    if actions == ("call",):
         rows = rows.sort_values(["gain_of_call", "account_id"], ascending=[False, True])
-    if action in ("win_back", "let_go"):
+    if set(actions) & {"win_back", "let_go", "decide"}:
         rows = rows.sort_values(["margin_lost", "account_id"], ascending=[False, True])
-    why = ["; ".join(say(f"churn.reason_{code}") for code in codes) for codes in rows["reasons"]]
-    none = say("churn.reason_none")
     named = rows["name"].fillna(rows["account_id"])
-    actions = rows["action"].map({code: say(f"churn.action_{code}") for code in rows["action"].unique()})
+    words = rows["action"].map({code: say(f"churn.action_{code}") for code in rows["action"].unique()})
     shown = rows.drop(columns=["reasons", "first", "last"])
-    return shown.assign(name=named, why=[w or none for w in why], action=actions).reset_index(drop=True)
+    why = _reasons(rows, say("churn.reason_none"))
+    return shown.assign(name=named, why=why, action=words).reset_index(drop=True)
+
+
+def _reasons(rows: pd.DataFrame, none: str) -> list[str]:
+    """The reasons of each account in words, or what is said where there is none."""
+    return ["; ".join(say(f"churn.reason_{code}") for code in codes) or none for codes in rows["reasons"]]
 
 
 def churn_standing(result: Churn) -> pd.DataFrame:
@@ -76,7 +92,8 @@ def churn_methods(result: Churn) -> pd.DataFrame:
         return pd.DataFrame(columns=METHOD_COLUMNS)
     rows = result.candidates.sort_values(result.decide_by, ascending=result.decide_by == "brier").reset_index()
     for measure, digits in MEASURES_SHOWN.items():
-        parts = zip(rows[measure], rows[f"{measure}_low"], rows[f"{measure}_high"], strict=True)
+        scale = 100 if measure == "empc" else 1  # a small share, shown in per cent
+        parts = (scale * rows[[measure, f"{measure}_low", f"{measure}_high"]]).itertuples(index=False)
         shown = [None if pd.isna(value) else _score(value, low, high, digits) for value, low, high in parts]
         rows["slope_shown" if measure == "calibration_slope" else f"{measure}_shown"] = shown
     fitted = zip(rows["fitted"], rows["asked"], strict=True)

@@ -21,9 +21,9 @@ SAMPLE_ROWS = 2_000  # distinct histories on which the starting points compete
 ROUGH = 1e-2  # log-likelihood still to be gained when a starting point has shown where it leads
 STEPS = 40
 ADVICE = (
-    "these accounts are too few or too alike for it (a or s at zero, b or beta at infinity: hardly anybody is seen "
-    "to leave; r at infinity: all buy at one rate, or by the calendar, see regularity and k); pool more accounts, "
-    "take a longer history, or use another model."
+    "these accounts are too few or too alike for it (a or s to zero, b or beta alone to infinity: hardly anybody is "
+    "seen to leave; s and beta together: all leave at one rate; r to infinity: all buy at one rate or by the calendar, "
+    "see regularity and k); pool more accounts, take a longer history, or use another model."
 )
 
 

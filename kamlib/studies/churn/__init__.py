@@ -11,6 +11,7 @@ from kamlib.book.store import Book
 from kamlib.errors import RequestError
 from kamlib.studies.btyd import Regularity
 from kamlib.studies.churn import calls, contest, risks
+from kamlib.studies.churn.agenda import agenda
 from kamlib.studies.churn.contest import BASELINE, Contest, Rules
 from kamlib.studies.churn.covariates import open_complaints, read_facts
 from kamlib.studies.churn.drivers import Drivers, drivers
@@ -18,10 +19,11 @@ from kamlib.studies.churn.equity import Equity, Stress, concentration_stress, eq
 from kamlib.studies.churn.labels import Silence, standing
 from kamlib.studies.churn.leaderboard import MEASURES, Campaign
 from kamlib.studies.churn.record import QUANTITY, Record, read_record
+from kamlib.studies.churn.reliability import Reliability
 from kamlib.studies.churn.renewals import Renewals, renewals
+from kamlib.studies.churn.returns import Returns, returns
 from kamlib.studies.churn.seasonality import Season, expected_by_month, fit_season
 from kamlib.studies.churn.timelines import read_sales, to_dates
-from kamlib.studies.markov import StoppingRule
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +39,14 @@ class Churn:
         window; missing where not judged), health (100 less the risk in per cent), margin_expected (money over the
         horizon), value_at_risk (risk times that), reasons (codes), gain_of_call, action (see
         :func:`~kamlib.studies.churn.calls.actions`), is_silent, margin_lost (of the year up to the last
-        order of a silent one), has_history (a customer for a year), is_partial, partial_ratio, partial_since,
+        order of a silent one), contact_reach (30-day periods without an order after which a contact no longer pays;
+        missing without a cost), has_history (a customer for a year), is_partial, partial_ratio, partial_since,
         partial_gone (money), is_wallet_loss, wallet_before, wallet_share (missing without surveys), contract_ends_on
         (within the horizon).
     candidates : the table of the back-test, one row per candidate: measures with intervals, ``fitted`` and ``asked``
         (days on which it could be fitted, of how many), ``gain`` over the plain rule by the declared measure with
-        ``gain_low`` and ``gain_high``; empty without events.
+        ``gain_low`` and ``gain_high`` at ``gain_level`` (stricter, since the best of several is compared), and
+        ``is_level`` where the winner's lead is within chance; empty without events.
     winner, baseline, decide_by : the candidate that writes the report, the rule to beat, the declared measure.
     regularity : Wheat and Morrison's k with its interval; None with too few gaps.
     cutoffs : days of the back-test. said : its rows, one per account and day, a probability by candidate.
@@ -51,8 +55,10 @@ class Churn:
     at_risk, at_risk_low, at_risk_high : expected margin lost over the horizon, and the interval of what may come.
     record : what was said earlier and what came; None where there is nothing to compare.
     season, purchases_by_month : expectation by day, and purchases counted and expected by month.
-    drivers, renewals, equity, stress, stop : see their modules; renewals and equity None where the book is too short
-        or has no contracts.
+    reliability : how far the risks said on the days tested were off; None without events.
+    drivers, renewals, equity, stress, returns : see their modules; renewals and equity None where the book is too
+        short or has no contracts.
+    agenda : what wants doing now in one list, by money (see :func:`~kamlib.studies.churn.agenda.agenda`).
     open_complaints : complaints open on the day: account_id, opened_on, age_days, severity; None without cases.
     policy : what a call costs and may keep. silence_gaps : gaps after which an account is silent.
     is_part : whether the book was opened within a scope, so that everything here is learned from a part of it.
@@ -86,7 +92,9 @@ class Churn:
     renewals: Renewals | None
     equity: Equity | None
     stress: Stress
-    stop: StoppingRule
+    reliability: Reliability | None
+    returns: Returns
+    agenda: pd.DataFrame
     policy: calls.CallPolicy
     silence_gaps: float
     is_part: bool
@@ -160,19 +168,22 @@ def measure(
     stand = standing(sales, sales.as_of, horizon_days, silence)
     stand = stand.assign(margin_expected=calls.expected_margin(sales, stand, season, horizon_days))
     facts = read_facts(book, sales)
-    held = contest.hold(facts, silence, rules, _campaign(stand, policy))
+    held = contest.hold(facts, silence, rules, _campaign(policy))
     contracts = None
     if facts.contracts is not None:
         contracts = renewals(facts.contracts, sales.as_of, horizon_days, level)
-    accounts = risks.account_table(book, facts, season, stand, held, contracts)
+    accounts = risks.account_table(book, facts, season, stand, held, contracts, cost)
     lost = risks.possible_losses(accounts["margin_expected"], held, seed)
-    stop = calls.stopping_rule(sales, cost)
+    came_back = returns(sales, held.tried.said)
+    accounts = calls.actions(accounts, policy, came_back.lasting, horizon_days)
     return Churn(
         as_of=to_dates([sales.as_of])[0],
         is_part=bool(book.scope),
         horizon_days=horizon_days,
         level=level,
-        accounts=calls.actions(accounts, policy, stop, horizon_days),
+        accounts=accounts,
+        agenda=agenda(accounts, sales, contracts, silence, horizon_days),
+        returns=came_back,
         **_of_contest(held),
         at_risk=float(accounts["value_at_risk"].sum(min_count=1)),
         at_risk_low=float(np.quantile(lost, (1 - level) / 2)) if len(lost) else np.nan,
@@ -185,7 +196,7 @@ def measure(
         renewals=contracts,
         equity=equity(sales, book.settings.value("abc_cuts"), level=level, seed=seed),
         stress=concentration_stress(sales, accounts.set_index("account_id")["risk"]),
-        stop=stop,
+        reliability=held.reliability(),
         policy=policy,
         silence_gaps=silence_gaps,
         has=frozenset(name for name in book.tables if book.has(name)),
@@ -207,12 +218,10 @@ def _check(horizon_days: int, decide_by: str, silence_gaps: float, level: float)
         raise RequestError(f"level is {level}; give a share between 0 and 1, such as 0.9")
 
 
-def _campaign(stand: pd.DataFrame, policy: calls.CallPolicy) -> Campaign:
-    """The textbook campaign (200, 10, 1) in the money of this book: the benefit is the mean margin of an account."""
-    benefit = float(stand.loc[stand["is_judged"], "margin_expected"].mean())
-    benefit = benefit if benefit > 0 else Campaign.benefit
+def _campaign(policy: calls.CallPolicy) -> Campaign:
+    """The textbook campaign (200, 10, 1) in shares of what a kept account brings, and the share kept as declared."""
     share = float(np.clip(policy.kept_share, 0.01, 0.99))
-    return Campaign(benefit, benefit * 0.05, benefit * 0.005, (20 * share, 20 * (1 - share)))
+    return Campaign(1.0, 0.05, 0.005, (20 * share, 20 * (1 - share)))
 
 
 def _of_contest(held: Contest) -> dict:

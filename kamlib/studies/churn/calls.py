@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 
 from kamlib.errors import RequestError
-from kamlib.studies.churn.purchase_models import MOST_PERIODS, PERIOD_DAYS, buying_rates
+from kamlib.studies.churn.purchase_models import PERIOD_DAYS, buying_rates
 from kamlib.studies.churn.seasonality import Season
 from kamlib.studies.churn.timelines import Sales
-from kamlib.studies.markov import RecencyChain, StoppingRule
+from kamlib.studies.markov import RecencyChain
 
 YEAR_DAYS = 365
 YEARLY_DISCOUNT = 0.10
-ACTIONS = ("call", "ask", "leave", "wait", "win_back", "let_go")
+ACTIONS = ("call", "ask", "leave", "wait", "win_back", "let_go", "decide")
 
 # The fact behind each reason, from the covariates as they stand: what must hold for the reason to be given.
 REASONS: Mapping[str, tuple[str, float, bool]] = {
@@ -71,39 +71,50 @@ def expected_margin(sales: Sales, stand: pd.DataFrame, season: Season, horizon_d
     return np.maximum(earned, 0) / tenure.to_numpy() * horizon_days * ahead
 
 
-def stopping_rule(sales: Sales, contact_cost: float) -> StoppingRule:
-    """After how many 30-day periods without an order contact no longer pays (Pfeifer & Carraway 2000).
+def contact_reach(sales: Sales, contact_cost: float) -> np.ndarray:
+    """(n,) 30-day periods without an order after which a contact with each account no longer pays; at most twelve.
 
-    One contact a period; the margin is the mean one of an order day, a loss counted as nothing.
+    One contact a period (Pfeifer & Carraway 2000), at the account's own mean margin an order day, drawn towards the
+    middling account's as if by one day more; a loss counts as nothing. How often silences of each length are broken
+    is that of all accounts, and known for twelve periods: longer silences are not priced. NaN where a contact has no
+    cost, and so no rule.
     """
-    days = max(sales.purchases.count(-1, sales.as_of).sum(), 1)
-    margin = max(float(sales.margin.total(-1, sales.as_of).sum()) / days, 0.0)
+    if not contact_cost:
+        return np.full(sales.purchases.size, np.nan)
+    days = sales.purchases.count(-1, sales.as_of)
+    earned = np.maximum(sales.margin.total(-1, sales.as_of), 0.0)
+    middling = float(np.median((earned / np.maximum(days, 1))[days > 0])) if (days > 0).any() else 0.0
+    margins = (earned + middling) / (days + 1)
     discount = (1 + YEARLY_DISCOUNT) ** (PERIOD_DAYS / YEAR_DAYS) - 1
     rates = tuple(buying_rates(sales, sales.as_of))
-    return RecencyChain(rates, margin, float(contact_cost), discount).best_stop()
+    # The rule hangs on margin over cost alone; two digits of it tell all rules apart that differ in money.
+    ratios, place = np.unique([float(f"{ratio:.2g}") for ratio in margins / contact_cost], return_inverse=True)
+    rules = [RecencyChain(rates, ratio, 1.0, discount).best_stop().stop_after for ratio in ratios.tolist()]
+    return np.array(rules, dtype=float)[place]
 
 
-def actions(accounts: pd.DataFrame, policy: CallPolicy, stop: StoppingRule, horizon_days: int) -> pd.DataFrame:
+def actions(accounts: pd.DataFrame, policy: CallPolicy, lasting: float, horizon_days: int) -> pd.DataFrame:
     """The accounts with ``gain_of_call`` and ``action``, the greatest value at risk first.
 
+    *accounts* has the reach of contact as ``contact_reach``; *lasting* is the share of silences that last.
     *call*: among the calls that can be made and pay for themselves; what a call brings is the risk times the share
-    kept times a year of the margin, less its cost. *ask*: not called, but partly gone: ask who else supplies it.
-    *leave*: judged, and not worth a call now. *wait*: out of season. *win_back*: silent, and contact still pays.
-    *let_go*: silent for longer than contact pays.
+    kept times the share that lasts times a year of the margin, less its cost. *ask*: not called, but partly gone: ask
+    who else supplies it. *leave*: judged, and not worth a call now. *wait*: out of season. *win_back*: silent, and
+    contact still pays. *let_go*: silent for longer than contact pays. *decide*: silent, and a contact has no cost
+    to set against it.
     """
-    kept = policy.kept_share * accounts["value_at_risk"] * policy.kept_days / horizon_days
+    kept = policy.kept_share * lasting * accounts["value_at_risk"] * policy.kept_days / horizon_days
     gain = kept - policy.contact_cost
     gain = gain.where(accounts["is_judged"] & (accounts["status"] == "active"))
     order = accounts.assign(gain=gain).sort_values(["gain", "account_id"], ascending=[False, True]).index
     place = pd.Series(np.arange(len(order)), index=order).reindex(accounts.index)
     is_called = (gain > 0) & (place < policy.calls) & (accounts["status"] == "active")
-    # The last period of the chain stands for all longer silences: contact is not priced beyond it.
-    reach = stop.stop_after if stop.stop_after < MOST_PERIODS else np.inf
-    pays = accounts["recency_days"] // PERIOD_DAYS < reach
+    pays = accounts["recency_days"] // PERIOD_DAYS < accounts["contact_reach"]
     is_silent = accounts["status"] == "silent"
-    choices = [is_called, accounts["status"] == "off_season", is_silent & pays, is_silent]
+    unpriced = is_silent & accounts["contact_reach"].isna()
+    choices = [is_called, accounts["status"] == "off_season", unpriced, is_silent & pays, is_silent]
     choices.append(accounts["is_partial"])
-    action = np.select(choices, ["call", "wait", "win_back", "let_go", "ask"], "leave")
+    action = np.select(choices, ["call", "wait", "decide", "win_back", "let_go", "ask"], "leave")
     ranked = accounts.assign(gain_of_call=gain, action=action)
     return ranked.sort_values(["value_at_risk", "account_id"], ascending=[False, True], ignore_index=True)
 

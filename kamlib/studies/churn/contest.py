@@ -16,6 +16,7 @@ from kamlib.studies.churn.labels import Silence
 from kamlib.studies.churn.leaderboard import Campaign, best, gains, leaderboard
 from kamlib.studies.churn.purchase_models import PurchaseModel
 from kamlib.studies.churn.record import Record, recomputed
+from kamlib.studies.churn.reliability import Reliability, reliability
 from kamlib.studies.churn.timelines import to_dates
 from kamlib.studies.scoring import calibration
 
@@ -77,6 +78,15 @@ class Contest:
         bins = int(np.clip(said["is_silent"].sum() // 5, 2, 10))
         return calibration(said[self.winner.name], said["is_silent"], bins=bins, level=self.rules.level).curve
 
+    def reliability(self) -> Reliability | None:
+        """How far the risks of the winner were off on the days tested; None without events."""
+        if not len(self.table):
+            return None
+        slope = self.table.loc[
+            self.winner.name, ["calibration_slope", "calibration_slope_low", "calibration_slope_high"]
+        ]
+        return reliability(self.tried.said, self.winner.name, slope, self.rules.horizon_days, self.rules.level)
+
     def shuffled(self) -> np.ndarray:
         """(times,) lift of the winner when the outcomes are shuffled among the accounts of each day."""
         if not len(self.table):
@@ -103,12 +113,15 @@ def hold(facts: Facts, silence: Silence, rules: Rules, campaign: Campaign) -> Co
     candidates = _candidates(facts, models, rules.with_boosting)
     tried = _without_twins(backtest.run(candidates, live, slices, tests))
     card, resampled = leaderboard(tried.said, list(tried.models), campaign, rules.draws, rules.level, rules.seed)
-    table = _table(
-        card, gains(resampled, rules.decide_by, BASELINE, rules.level), models, [live.moment, *tried.cutoffs]
-    )
-    tests = tried.cutoffs
+    # The best of several is compared: each of the comparisons has to clear its part of the level (Bonferroni).
+    strict = 1 - (1 - rules.level) / max(len(tried.models) - 1, 1)
+    table = _table(card, gains(resampled, rules.decide_by, BASELINE, strict), models, [live.moment, *tried.cutoffs])
     can_win = table[table["can_win"]] if len(table) else table
     winner = best(can_win, rules.decide_by) if len(table) else BASELINE
+    if len(table):
+        behind = gains(resampled, rules.decide_by, winner, rules.level)["gain_high"].reindex(table.index)
+        table["gain_level"] = strict
+        table["is_level"] = (behind >= 0) & (behind.index != winner) & table["can_win"]
     return Contest(rules, live, slices, tried.cutoffs, tried, table, next(c for c in candidates if c.name == winner), k)
 
 

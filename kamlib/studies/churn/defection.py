@@ -40,7 +40,8 @@ def partial_defection(
 
     Months are spans of 30 days counted back from the day. For every beginning of a low stretch that lasts to the
     day (at least ``rule.months`` long, with six months or more before it), spending since then is set against the
-    months before it, both divided by the season; the likeliest beginning is kept.
+    months before it, both divided by the season of all accounts; the likeliest beginning is kept. A season of the
+    account's own stays in: leave out accounts that are out of season.
 
     Parameters
     ----------

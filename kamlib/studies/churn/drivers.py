@@ -22,7 +22,7 @@ EVENTS_NEEDED = 30
 EVENTS_A_DRIVER = 8
 LONG_SILENCE = 5.0
 EXPOSED_NEEDED = 20
-STATES = ("none", "settled", "open", "open_long")
+STATES = ("none", "settled", "open", "open_long", "forgotten")
 KINDS = ("complaint", "executive", "threads", "under_contract", "contract_ends", "new_manager")
 
 
@@ -147,21 +147,27 @@ def _before(facts: Facts, moment: int, start: int) -> dict[str, np.ndarray]:
 
 
 def _complaints(facts: Facts, moment: int) -> dict[str, np.ndarray]:
-    """Whether one was raised in the last 180 days, and its state: 0 none, 1 settled, 2 open, 3 open over 30 days."""
+    """Whether one was raised in the last 180 days, and its state.
+
+    0 none, 1 settled, 2 open, 3 open over 30 days, 4 open for more than a year and none younger: forgotten, not kept
+    open.
+    """
     cases = facts.complaints
     raised = Timeline.of(facts.size, cases["code"], cases["opened_on"]).count(moment - HALF, moment) > 0
     is_open = (cases["opened_on"] <= moment) & ~(cases["closed_on"] <= moment)
-    is_open &= cases["opened_on"] > moment - YEAR_DAYS  # an older one was forgotten, not kept open
+    is_old = is_open & (cases["opened_on"] <= moment - YEAR_DAYS)
+    is_open &= ~is_old
+    forgotten = np.isin(np.arange(facts.size), cases.loc[is_old, "code"])
     age = np.zeros(facts.size)
     np.maximum.at(age, cases.loc[is_open, "code"], moment - cases.loc[is_open, "opened_on"] + 1)
-    state = np.where(age > MONTH_DAYS, 3, np.where(age > 0, 2, raised))
+    state = np.where(age > MONTH_DAYS, 3, np.where(age > 0, 2, np.where(forgotten, 4, raised)))
     return {"complaint": raised, "complaint_state": state}
 
 
 def _complaint_ages(panel: pd.DataFrame, level: float) -> pd.DataFrame:
     if "complaint_state" not in panel:
         return pd.DataFrame()
-    by_state = panel.groupby("complaint_state")["left"].agg(["size", "sum"]).reindex(range(4), fill_value=0)
+    by_state = panel.groupby("complaint_state")["left"].agg(["size", "sum"]).reindex(range(len(STATES)), fill_value=0)
     size, left = by_state["size"].to_numpy(), by_state["sum"].to_numpy()
     low, high = proportion_confint(left, np.maximum(size, 1), 1 - level, method="wilson")
     frame = by_state.set_axis(["months", "left"], axis=1).set_axis(pd.Index(STATES, name="complaint"), axis=0)

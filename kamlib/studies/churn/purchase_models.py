@@ -47,21 +47,6 @@ def gaps_regularity(sales: Sales, moment: int) -> Regularity | None:
         return None
 
 
-def silent_chance(model, t, rows: pd.DataFrame) -> np.ndarray:
-    """(n,) probability of no purchase in the next t weeks, from the model's expectations.
-
-    Gone already, or still there and not buying: given that it is there, the purchases of an account are taken as
-    negative binomial with the mean the model expects and the shape its history gives, which is exact for BG/NBD
-    and Pareto/NBD but for those who leave inside the window.
-    """
-    history = (rows["frequency"], rows["recency"], rows["age"])
-    there = np.asarray(model.probability_alive(*history))
-    expected = np.asarray(model.expected_purchases(t, *history)) / np.maximum(there, 1e-12)
-    shape = model.params["r"] + getattr(model, "k", 1) * rows["frequency"].to_numpy()
-    quiet = np.exp(-shape * np.log1p(expected / shape))
-    return 1 - there + there * quiet
-
-
 @dataclass(eq=False)
 class PurchaseModel:
     """One buy-till-you-die model, fitted on each of several days to what was known on it.
@@ -95,7 +80,8 @@ class PurchaseModel:
         if s.moment not in self.fitted:
             return np.full((len(s.rows), 1), np.nan)
         rows = histories(self.sales, s.moment).loc[s.rows.index]
-        chance = silent_chance(self.fitted[s.moment], s.rows["window_days"].to_numpy() / WEEK_DAYS, rows)
+        weeks, model = s.rows["window_days"].to_numpy() / WEEK_DAYS, self.fitted[s.moment]
+        chance = np.asarray(model.probability_silent(weeks, rows["frequency"], rows["recency"], rows["age"]))
         return logit(np.clip(chance, CERTAIN, 1 - CERTAIN))[:, None]
 
 

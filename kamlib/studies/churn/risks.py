@@ -21,7 +21,13 @@ DRAWS = 2000
 
 
 def account_table(
-    book: Book, facts: Facts, season: Season, stand: pd.DataFrame, contest: Contest, contracts: Renewals | None
+    book: Book,
+    facts: Facts,
+    season: Season,
+    stand: pd.DataFrame,
+    contest: Contest,
+    contracts: Renewals | None,
+    contact_cost: float,
 ) -> pd.DataFrame:
     """The table of accounts, by account number, without actions.
 
@@ -29,6 +35,7 @@ def account_table(
     ----------
     book, facts, season : what is known. stand : the frame of :func:`~kamlib.studies.churn.labels.standing` with
         ``margin_expected``. contest : its winner gives the risks. contracts : what became of contracts, if any.
+    contact_cost : money a contact.
     """
     sales, codes = facts.sales, stand.index.to_numpy()
     table = stand.assign(account_id=sales.accounts[codes], expected_back=_expected_back(sales, stand))
@@ -40,6 +47,7 @@ def account_table(
         ends = contracts.ending.set_index("code")["contract_ends_on"]
         table["contract_ends_on"] = ends.reindex(codes)
     table["is_silent"] = table["status"] == "silent"
+    table["contact_reach"] = calls.contact_reach(sales, contact_cost)[codes]
     table["has_history"] = stand["first"] <= sales.as_of - YEAR_DAYS
     before = sales.margin.total(_clean(stand["last"], sales) - YEAR_DAYS, _clean(stand["last"], sales))
     table["margin_lost"] = np.where(table["is_silent"], before[codes], np.nan)
@@ -60,16 +68,19 @@ def _clean(last: pd.Series, sales: Sales) -> np.ndarray:
 def possible_losses(margin: pd.Series, contest: Contest, seed: int = 0) -> np.ndarray:
     """(2000,) margin that may be lost: risks drawn from their uncertainty, then silences drawn from the risks.
 
-    *margin* is the expected one by account number. Empty where nothing could be learned, or nobody is judged.
+    The uncertainty is that of the fit, and how far risks were off on the days tested: steeper or flatter, and all
+    of a day moved together. *margin* is the expected one by account number. Empty where nothing could be learned, or
+    nobody is judged.
     """
     answer: Answer | None = contest.answer
     if answer is None or not len(contest.live.rows):
         return np.empty(0)
     rng = np.random.default_rng(seed)
     money = margin.loc[contest.live.codes].to_numpy()
-    columns, lost = contest.winner.columns(contest.live), []
+    columns, lost, held = contest.winner.columns(contest.live), [], contest.reliability()
     for _ in range(DRAWS // 200):  # in parts: many accounts times many draws would not fit into memory
         risks = answer.draws(columns, rng, 200)
+        risks = held.redrawn(risks, rng) if held else risks
         lost.append((rng.random(risks.shape) < risks) @ money)
     return np.concatenate(lost)
 
@@ -91,9 +102,10 @@ def _expected_back(sales: Sales, stand: pd.DataFrame) -> pd.DatetimeIndex:
 
 
 def _labels(facts: Facts, season: Season, stand: pd.DataFrame) -> pd.DataFrame:
-    """Partial defection of the accounts that still buy, and wallet loss where surveys tell."""
+    """Partial defection of the accounts that still buy and are in season, and wallet loss where surveys tell."""
     moment = facts.sales.as_of
-    buying = stand.index[stand["status"] != "silent"].to_numpy()
+    # Out of season an account spends little by its own habit, of which the season of all accounts knows nothing.
+    buying = stand.index[stand["status"] == "active"].to_numpy()
     partial = partial_defection(facts.sales, moment, season, buying)
     partial["gone"] = partial["expected"] - partial["spent"]
     columns = {"ratio": "partial_ratio", "since": "partial_since", "gone": "partial_gone", "is_partial": "is_partial"}

@@ -29,8 +29,11 @@ class Season:
     Attributes
     ----------
     first : first day covered, days since 1970. index : (n,) expected activity, mean about 1.
-    rises : frame by moving holiday: ``before`` and ``after``, activity in the 30 days before and the 21 days after
-        against ordinary days (1.2 is a fifth more), each with ``_low`` and ``_high``; empty where none was seen.
+    rises : frame by moving holiday: ``before`` and ``after``, expected activity of the 30 days before and of the 21
+        days from the first day on against the mean day of the year (1.2 is a fifth more), mean over the festivals
+        seen, with the least and greatest of them as ``_low`` and ``_high``; ``festivals`` seen; ``swing``, the larger
+        of the two effects beyond what the months of the year explain (on the log scale), 0 where chance may have
+        made it; empty where none was seen.
     has_months : whether the months of the year could be told from the trend, which takes two years.
     """
 
@@ -121,7 +124,8 @@ def fit_season(days: np.ndarray, first: int, last: int, ahead: int, countries: S
     seasonal = design.drop(columns=["level", "trend"])
     index = np.exp(seasonal.to_numpy() @ params[seasonal.columns].to_numpy())
     index /= index[: len(counts)][-min(365, len(counts)) :].mean()
-    return Season(first, index, _rises(params, interval, windows), has_months)
+    rises = _rises(params, interval, windows, index[: len(counts)], first)
+    return Season(first, index, rises, has_months)
 
 
 def expected_by_month(season: Season, days: np.ndarray, first: int, last: int) -> pd.DataFrame:
@@ -145,7 +149,7 @@ def expected_by_month(season: Season, days: np.ndarray, first: int, last: int) -
 
 
 def _design(covered: np.ndarray, seen: int, has_months: bool, countries: Sequence[str]):
-    """Columns by day, and the names of the windows around moving holidays that were seen."""
+    """Columns by day, and the days of the moving holidays that were seen."""
     dates = to_dates(covered)
     columns = {"level": np.ones(len(covered)), "trend": np.minimum(np.arange(len(covered)), seen) / 365.25}
     columns |= {f"weekday {d}": (dates.day_of_week == d).astype(float) for d in range(1, 7)}
@@ -160,10 +164,10 @@ def _design(covered: np.ndarray, seen: int, has_months: bool, countries: Sequenc
             f"after {name}": ((since >= 0) & (since <= AFTER_DAYS)).any(axis=1).astype(float),
         }
         # A festival seen once cannot be told from the month it fell in.
-        begun = sum(covered[0] + BEFORE_DAYS <= day.astype(int) <= covered[seen - 1] for day in np.array(days))
-        if begun >= 2:
+        begun = [d for d in (int(day.astype(int)) for day in days) if covered[BEFORE_DAYS] <= d <= covered[seen - 1]]
+        if len(begun) >= 2:
             columns |= around
-            windows[name] = tuple(around)
+            windows[name] = begun
     design = pd.DataFrame(columns)
     varied = [c for c in design if c in ("level", "trend") or design[c].iloc[:seen].nunique() > 1]
     return design[varied], windows
@@ -187,11 +191,19 @@ def _poisson(counts: np.ndarray, design: pd.DataFrame) -> tuple[pd.Series, pd.Da
     return params, fit.conf_int(alpha=0.1).reindex(design.columns)
 
 
-def _rises(params: pd.Series, interval: pd.DataFrame, windows: dict[str, tuple[str, str]]) -> pd.DataFrame:
+def _rises(
+    params: pd.Series, interval: pd.DataFrame, windows: dict[str, list[int]], index: np.ndarray, first: int
+) -> pd.DataFrame:
+    """What is expected around each festival, the months of the year included, and whether it stands out from them."""
     rows: dict[str, dict[str, float]] = {}
-    for name, names in windows.items():
-        rows[name] = {}
-        for side, column in zip(("before", "after"), names, strict=True):
-            values = np.exp([params[column], *interval.loc[column]])
-            rows[name] |= dict(zip((side, f"{side}_low", f"{side}_high"), values, strict=True))
+    for name, days in windows.items():
+        spans = {"before": (-BEFORE_DAYS, 0), "after": (0, AFTER_DAYS + 1)}
+        row: dict[str, float] = {"festivals": len(days), "swing": 0.0}
+        for side, (start, end) in spans.items():
+            paces = [index[day - first + start : day - first + end].mean() for day in days]
+            row |= {side: np.mean(paces), f"{side}_low": min(paces), f"{side}_high": max(paces)}
+            low, high = interval.loc[f"{side} {name}"]
+            is_clear = low > 0 or high < 0
+            row["swing"] = max(row["swing"], abs(params[f"{side} {name}"])) if is_clear else row["swing"]
+        rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("holiday")

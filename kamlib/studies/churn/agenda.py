@@ -1,0 +1,66 @@
+"""This month's agenda: calls, part losses, contracts that end and fresh silences in one list, by money."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from kamlib.studies.churn.labels import YEAR_DAYS, Silence
+from kamlib.studies.churn.renewals import Renewals
+from kamlib.studies.churn.timelines import Sales
+
+SIGNS = ("renewal", "silent", "partial", "call")
+COLUMNS = ["account_id", "name", "manager_id", "signs", "at_stake", "brings_a_year", "contract_ends_on",
+           "recency_days", "reasons"]  # fmt: skip
+
+
+def agenda(
+    accounts: pd.DataFrame, sales: Sales, contracts: Renewals | None, silence: Silence, horizon_days: int
+) -> pd.DataFrame:
+    """Every account that wants something done now, once, the most money a year at stake first.
+
+    Parameters
+    ----------
+    accounts : the accounts with their actions, as :func:`~kamlib.studies.churn.calls.actions` returns them.
+    sales, contracts : what was bought, and what became of contracts, if any are kept.
+    silence : the rule by which an account is silent. horizon_days : ahead for contracts, back for fresh silences.
+
+    Returns
+    -------
+    Frame of account_id, name, manager_id, ``signs`` (codes of :data:`SIGNS`), ``at_stake`` (money a year: see
+    below), ``brings_a_year`` (money of the last 365 days), contract_ends_on, recency_days, reasons.
+
+    Notes
+    -----
+    What is at stake in a year is, for a *call*, the risk times what the account brings; for a *renewal*, the share of
+    contracts that were not renewed so far times what it brings (half of it as long as none has ended; Jeffreys);
+    for a *partial* loss, what is missing; for an account that fell *silent* within the last *horizon_days*, all of
+    it. An account with several signs stands at the largest: the same money is not lost twice.
+    """
+    year = sales.margin.total(sales.as_of - YEAR_DAYS, sales.as_of)[sales.number(accounts["account_id"])]
+    brings = np.maximum(year, 0.0)
+    stakes = pd.DataFrame(
+        {
+            "renewal": np.where(accounts["contract_ends_on"].notna(), brings * _lost_share(contracts), np.nan),
+            "silent": np.where(_is_fresh(accounts, silence, horizon_days), accounts["margin_lost"], np.nan),
+            "partial": np.where(accounts["is_partial"], brings * (1 / accounts["partial_ratio"] - 1), np.nan),
+            "call": np.where(accounts["action"] == "call", brings * accounts["risk"], np.nan),
+        },
+        index=accounts.index,
+    )[list(SIGNS)]
+    signs = [[sign for sign in SIGNS if known[sign]] for known in stakes.notna().to_dict("records")]
+    listed = accounts.assign(signs=signs, at_stake=stakes.max(axis=1), brings_a_year=brings)
+    listed = listed[stakes.notna().any(axis=1)]
+    return listed.sort_values(["at_stake", "account_id"], ascending=[False, True], ignore_index=True)[COLUMNS]
+
+
+def _lost_share(contracts: Renewals | None) -> float:
+    if contracts is None:
+        return np.nan
+    return (contracts.due - contracts.renewed + 0.5) / (contracts.due + 1)
+
+
+def _is_fresh(accounts: pd.DataFrame, silence: Silence, horizon_days: int) -> pd.Series:
+    """Whether the account became silent within the last *horizon_days*: older silences are on the list to win back."""
+    silent_for = accounts["recency_days"] - np.maximum(silence.gaps * accounts["gap_median_days"], silence.floor_days)
+    return accounts["is_silent"] & (silent_for <= horizon_days)
