@@ -109,3 +109,54 @@ def test_a_trial_that_has_not_run_its_months_is_refused():
 def test_too_few_buyers_make_no_experiment():
     panel = _panel(accounts=3)
     assert experiment.design(panel, pd.Series("A", index=panel["account_id"].unique())) is None
+
+
+def test_the_lift_to_expect_is_that_of_one_more_visit_by_the_estimate_or_by_the_literature():
+    panel = _panel().assign(visits=2.0)
+    class_of = pd.Series("A", index=panel["account_id"].unique())
+    own = experiment.design(panel, class_of, effect=0.3)
+    assert own.expected_from == "estimate" and own.expected == pytest.approx((4 / 3) ** 0.3 - 1)
+    usual = experiment.design(panel, class_of)
+    assert usual.expected_from == "literature" and usual.expected == pytest.approx(1.5**0.34 - 1)
+
+
+def test_the_accounts_needed_are_those_with_which_the_expected_lift_would_be_seen():
+    panel = _panel().assign(visits=2.0)
+    design = experiment.design(panel, pd.Series("A", index=panel["account_id"].unique()), effect=0.05, lengths=(3,))
+    row = design.detectable.iloc[0]
+    error = row["error"] * np.sqrt(80 / row["accounts_needed"])
+    assert not design.can_tell and row["accounts_needed"] > 80
+    assert np.expm1((1.645 + 0.842) * error) == pytest.approx(design.expected, rel=0.02)
+
+
+@given(st.floats(0, 1), st.integers(0, 99))
+def test_accounts_set_aside_are_their_share_of_each_class(share, seed):
+    class_of = pd.Series(["A"] * 30 + ["B"] * 11, index=[f"a{i}" for i in range(41)])
+    aside = experiment.set_aside(class_of, share, seed)
+    counts = class_of.reindex(aside).value_counts().reindex(["A", "B"], fill_value=0)
+    assert abs(counts["A"] - 30 * share) < 1 and abs(counts["B"] - 11 * share) < 1
+
+
+@pytest.mark.parametrize(
+    ("lift", "effect", "verdict"),
+    [(0.4, (1.0, 0.7, 1.3), "agrees"), (0.0, (1.0, 0.7, 1.3), "contradicts"), (0.4, None, "unclear")],
+)
+def test_a_trial_is_set_against_what_the_records_make_likely(lift, effect, verdict):
+    panel = _panel(lift=lift)
+    accounts = panel["account_id"].unique()
+    trial = experiment.finished(_Events(accounts[::2]), panel, pd.Series("A", index=accounts), "E", effect=effect)
+    assert trial.verdict == verdict
+
+
+def test_a_trial_in_which_nobody_got_more_visits_tried_nothing():
+    panel = _panel(lift=0.4).assign(visits=2.0)
+    accounts = panel["account_id"].unique()
+    trial = experiment.finished(_Events(accounts[::2]), panel, pd.Series("A", index=accounts), "E")
+    assert trial.verdict == "untreated"
+
+
+def test_an_experiment_runs_until_its_months_are_over():
+    panel = _panel(accounts=6)
+    assert experiment.is_running(_Events(["a000"], "2025-12-01"), panel, "E")
+    assert not experiment.is_running(_Events(["a000"]), panel, "E")
+    assert not experiment.is_running(_Events(["a000"]), panel, "X")

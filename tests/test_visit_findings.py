@@ -11,10 +11,12 @@ from kamlib.reports import figures, findings
 from kamlib.reports.finding import Verdict
 from kamlib.studies.cadence import Cadence
 from kamlib.studies.visits import Visits
+from kamlib.studies.visits.callplan import Plan
 from kamlib.studies.visits.evidence import Evidence
 from kamlib.studies.visits.experiment import Design, Trial
+from kamlib.studies.visits.hours import Costs
 from kamlib.studies.visits.programme import Programme
-from kamlib.studies.visits.record import PlanRecord
+from kamlib.studies.visits.record import Earlier, PlanRecord
 
 DAY = pd.Timestamp("2026-09-30")
 
@@ -61,7 +63,6 @@ def _result(evidence=None, **more) -> Visits:
         "cadence": None,
         "plan": None,
         "earlier": None,
-        "earlier_day": pd.Timestamp("2026-06-30"),
         "record": None,
         "programme": None,
         "design": None,
@@ -70,7 +71,7 @@ def _result(evidence=None, **more) -> Visits:
     return Visits(**(given | more))
 
 
-EXPERIMENT = SimpleNamespace()
+AGREES = Trial("E", DAY, 3, 10, 10, 0.2, 0.1, 0.3, 0.01, 1.0, 0.9, (0.15, 0.1, 0.2))
 FAILED = SimpleNamespace(passed=False, p_value=0.001, n_accounts=200, level=0.9, estimates=pd.DataFrame())
 
 
@@ -112,7 +113,7 @@ FAILED = SimpleNamespace(passed=False, p_value=0.001, n_accounts=200, level=0.9,
 )
 def test_the_answer(evidence, start, verdict):
     """Beside a finished experiment; see below for visits that were made for reasons of their own alone."""
-    found = findings.visit_effect(_result(evidence, trial=EXPERIMENT))
+    found = findings.visit_effect(_result(evidence, trial=AGREES))
     assert found.sentence.startswith(start)
     assert found.verdict == verdict
     assert found.verdict is Verdict.USABLE or found.reason
@@ -269,26 +270,72 @@ def test_the_record_of_the_last_plan(record, text, verdict):
 
 
 @pytest.mark.parametrize(
-    ("earlier", "text"),
+    ("now", "then", "text", "verdict"),
     [
-        ((0.25, 0.15, 0.35), "today's 2.0 lies within that"),
-        ((0.5, 0.4, 0.6), "today's 2.0 lies outside"),
-        (None, "There is no earlier plan to grade"),
+        (_evidence(), _evidence(0.25, 0.15, 0.35), "today's 2.0 lies within that", Verdict.CAUTION),
+        (_evidence(), _evidence(0.5, 0.4, 0.6), "today's 2.0 lies outside", Verdict.CAUTION),
+        (_evidence(lead=FAILED), _evidence(), "the tests refuse one of the two", Verdict.NO_CONCLUSION),
+        (_evidence(), _evidence(lead=FAILED), "the tests refuse one of the two", Verdict.NO_CONCLUSION),
+        (_evidence(), None, "There is no earlier plan to grade", Verdict.NO_CONCLUSION),
     ],
 )
-def test_without_an_earlier_plan_the_estimate_is_recomputed(earlier, text):
-    assert text in findings.plan_record(_result(_evidence(), earlier=earlier)).sentence
+def test_without_an_earlier_plan_the_estimate_is_recomputed_and_must_pass_its_gates(now, then, text, verdict):
+    earlier = then and Earlier(pd.Timestamp("2026-06-30"), replace(then, carry=_carry(150)), 33)
+    found = findings.plan_record(_result(now, earlier=earlier))
+    assert text in found.sentence and found.verdict is verdict
+    if earlier:
+        assert found.n == 150 and "Of today's 36 months 33 are the same" in found.reason
 
 
-def _design(lift):
+def _design(lift, expected=0.2, **more):
     offers = pd.DataFrame({"account_id": ["a", "b"], "class": "A", "is_offered": [True, False]})
-    return Design(offers, 0.5, 0, pd.DataFrame({"run_months": [6], "error": [0.1], "lift_seen": [lift]}), 0.8, 0.9)
+    table = {"run_months": [6], "error": [0.1], "lift_seen": [lift], "accounts_needed": [40.0]}
+    return Design(offers, 0.5, 0, pd.DataFrame(table), expected, "estimate", 0.8, 0.9, **more)
 
 
-@pytest.mark.parametrize(("lift", "verdict"), [(0.1, Verdict.USABLE), (0.6, Verdict.CAUTION)])
-def test_an_experiment_to_come(lift, verdict):
-    found = findings.visit_experiment(_result(_evidence(), design=_design(lift)))
-    assert found.verdict is verdict and found.decision.startswith("Offer the extra visit to the 1 accounts")
+@pytest.mark.parametrize(
+    ("design", "plan", "verdict", "text"),
+    [
+        (_design(0.1), None, Verdict.USABLE, "Offer the extra visit to the 1 accounts"),
+        (_design(0.1), SimpleNamespace(), Verdict.CAUTION, "Offer the extra visit to the 1 accounts"),
+        (_design(0.1, is_apart=True), SimpleNamespace(), Verdict.USABLE, "Offer the extra visit to the 1 accounts"),
+        (_design(0.6), None, Verdict.NO_CONCLUSION, "Do not spend visits on this experiment"),
+    ],
+)
+def test_an_experiment_to_come(design, plan, verdict, text):
+    found = findings.visit_experiment(_result(_evidence(), design=design, plan=plan))
+    assert found.verdict is verdict and found.decision.startswith(text)
+
+
+def test_an_experiment_too_small_says_how_many_accounts_it_would_take():
+    found = findings.visit_experiment(_result(_evidence(), design=_design(0.6)))
+    assert "would have to lift sales by 60% to be seen within 6 months, and 20% is to be expected" in found.sentence
+    assert "It would take about 40 accounts for 6 months" in found.reason
+
+
+def test_what_an_experiment_should_bring_without_an_estimate_is_taken_from_the_literature():
+    design = replace(_design(0.1), expected_from="literature")
+    assert (
+        "by what is usually found elsewhere" in findings.visit_experiment(_result(_evidence(), design=design)).sentence
+    )
+
+
+def test_an_experiment_that_still_runs_is_not_read():
+    found = findings.visit_experiment(_result(_evidence(), running="E"))
+    assert found.verdict is Verdict.NO_CONCLUSION and "has not run its three months yet" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("design", "evidence", "text"),
+    [
+        (_design(0.1), _evidence(), "set some accounts aside for the experiment below."),
+        (_design(0.6), _evidence(), "Go through the moves of the call plan below with each manager."),
+        (_design(0.1), _evidence(low=-0.1), "the experiment below can tell what these records cannot."),
+        (_design(0.6), _evidence(low=-0.1), "says how many it would take."),
+    ],
+)
+def test_an_experiment_is_advised_only_where_it_can_tell(design, evidence, text):
+    assert findings.visit_effect(_result(evidence, design=design)).decision.endswith(text)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +345,7 @@ def test_an_experiment_to_come(lift, verdict):
         ({"low": -0.1}, "The experiment E is not clear", Verdict.USABLE),
         ({"lift": -0.2, "low": -0.3, "high": -0.1}, "grew less than 10 others", Verdict.USABLE),
         ({"lift": np.nan}, "cannot be read", Verdict.NO_CONCLUSION),
-        ({"extra_visits": -0.1}, "The experiment E worked", Verdict.CAUTION),
+        ({"extra_visits": 0.1}, "The experiment E tried nothing", Verdict.NO_CONCLUSION),
     ],
 )
 def test_a_finished_experiment(values, text, verdict):
@@ -307,43 +354,79 @@ def test_a_finished_experiment(values, text, verdict):
     assert text in found.sentence and found.verdict is verdict
 
 
-def _plan(basis="estimate", **more):
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [
+        ({}, Verdict.USABLE),
+        ({"extra_visits": 0.1}, Verdict.CAUTION),
+        ({"low": -0.1}, Verdict.CAUTION),
+        ({"low": 0.25}, Verdict.CAUTION),
+        ({"expected": None}, Verdict.CAUTION),
+        ({"lift": -0.1, "low": -0.2, "high": 0.05}, Verdict.NO_CONCLUSION),
+    ],
+)
+def test_only_a_trial_that_was_carried_out_and_agrees_lifts_the_doubt(values, verdict):
+    found = findings.visit_effect(_result(_evidence(), trial=replace(AGREES, **values)))
+    assert found.verdict is verdict
+    assert ("The experiment E denies" in found.reason) == (verdict is Verdict.NO_CONCLUSION)
+
+
+def _costs(**more):
+    given = {"margin_share": 0.3, "has_margin": True, "cost_per_visit": 5.0, "cost_from": "visits"}
+    return Costs(**(given | {"declared_cost": 0.0, "hours_per_visit": 2.0} | more))
+
+
+def _plan(basis="estimate", costs=None, **more):
     accounts = pd.DataFrame(
         {
             "account_id": ["a", "b", "c"],
             "name": ["<b>A</b>", None, "客戶" * 60],
             "manager_id": "M1",
             "class": ["A", "B", "new"],
+            "state": "",
+            "last_order": DAY,
             "revenue": 100.0,
             "today": [3.0, 3.0, 3.0],
             "plan": [5, 1, 3],
             "change": [2.0, -2.0, 0.0],
             "next_visit": [50.0, -10.0, 5.0],
             "limit": ["most", "", ""],
+            "sales_gain": 30.0,
             "gain": 1.0,
         }
     )
-    flat = pd.DataFrame({"budget_share": [0.75, 1.0, 1.25], "of_plan": [0.9, 1.0, 1.05]})
-    given = {"basis": basis, "accounts": accounts, "flatness": flat, "gain": 90.0, "gain_low": 20.0, "gain_high": 160.0}
-    return SimpleNamespace(
-        **(given | {"has_margin": True, "cost_per_visit": 5.0, "cost_from": "visits", "curves": pd.DataFrame()} | more)
-    )
+    managers = {"manager_id": "M1", "hours_available": 40.0, "hours_elsewhere": 10.0, "hours_today": 18.0}
+    managers |= {"hours_budget": 19.0, "hours_plan": 18.0, "today": 9.0, "plan": 9, "is_short": False}
+    given = {"basis": basis, "accounts": accounts, "managers": pd.DataFrame([managers]), "sales_gain": 90.0}
+    given |= {"gain_low": 20.0, "gain_high": 160.0, "flatness": _flat(900.0, 1000.0, 1050.0)}
+    return Plan(**(given | {"curves": pd.DataFrame(), "gap": 0.0, "costs": costs or _costs()} | more))
+
+
+def _flat(*profit):
+    return pd.DataFrame({"budget_share": [0.75, 1.0, 1.25], "profit": profit})
 
 
 @pytest.mark.parametrize(
     ("plan", "text", "verdict"),
     [
         (_plan(), "Making 9 visits next quarter in place of 9", Verdict.USABLE),
+        (_plan(sales_gain=-90.0), "is expected to bring 90 less margin from sales a quarter (a", Verdict.USABLE),
         (_plan("blend"), "By the estimate and the managers' judgement together", Verdict.USABLE),
-        (_plan("judgement"), "By the managers' judgement alone", Verdict.CAUTION),
+        (_plan("blend", sales_gain=-90.0), "are expected to bring 90 less margin", Verdict.USABLE),
+        (_plan("judgement", gain_low=np.nan), "would bring 90 more margin from sales", Verdict.CAUTION),
+        (_plan("judgement", gain_low=np.nan, sales_gain=-90.0), "would bring 90 less margin", Verdict.CAUTION),
+        (_plan(gain_low=np.nan), "is expected to change margin from sales by 90 a quarter; how far", Verdict.CAUTION),
+        (_plan("blend", gain_low=np.nan), "are expected to change margin from sales by 90", Verdict.CAUTION),
         (_plan(gain_low=-5.0), "Making 9 visits", Verdict.CAUTION),
-        (_plan(has_margin=False), "more revenue a quarter", Verdict.CAUTION),
-        (_plan(cost_from="unknown"), "Making 9 visits", Verdict.CAUTION),
+        (_plan(costs=_costs(has_margin=False)), "90 more revenue from sales a quarter", Verdict.CAUTION),
+        (_plan(costs=_costs(cost_from="unknown")), "Making 9 visits", Verdict.CAUTION),
+        (_plan(costs=_costs(declared_cost=4.0)), "Making 9 visits", Verdict.CAUTION),
+        (_plan(costs=_costs(declared_cost=4.8)), "Making 9 visits", Verdict.USABLE),
         (None, "No call plan is drawn", Verdict.NO_CONCLUSION),
     ],
 )
 def test_the_plan(plan, text, verdict):
-    found = findings.call_plan(_result(_evidence(), plan=plan, trial=EXPERIMENT))
+    found = findings.call_plan(_result(_evidence(), plan=plan, trial=AGREES))
     assert text in found.sentence and found.verdict is verdict
 
 
@@ -351,7 +434,46 @@ def test_the_plan(plan, text, verdict):
 def test_without_an_experiment_an_effect_is_no_more_than_a_caution(finding):
     found = finding(_result(_evidence(), plan=_plan()))
     assert found.verdict is Verdict.CAUTION
-    assert "visits offered at random would settle it" in found.reason
+    assert "find out many books in which visits followed sales, but not all" in found.reason
+
+
+def _moved(visits, hours, **more):
+    plan = _plan(**more)
+    accounts = plan.accounts.assign(plan=[visits, 0, 0])
+    return replace(plan, accounts=accounts, managers=plan.managers.assign(hours_plan=hours))
+
+
+@pytest.mark.parametrize(
+    ("plan", "text"),
+    [
+        (_moved(5, 10.0), "The 8 hours set free are worth 20 (4 visits at 5) only as far as they are saved"),
+        (_moved(11, 22.0), "4 hours more, which cost 10 (2 visits at 5)."),
+        (_moved(9, 18.0), "takes as many visiting hours as today, 18 a quarter"),
+        (_moved(5, 10.0, costs=_costs(cost_from="unknown")), "and sets 8 free; what they cost is not on record"),
+        (_moved(11, 22.0, costs=_costs(cost_from="unknown")), "4 hours more, whose cost is not on record"),
+        (None, "No call plan is drawn"),
+    ],
+)
+def test_the_hours_of_a_plan(plan, text):
+    assert text in findings.plan_hours(_result(_evidence(), plan=plan)).sentence
+
+
+def test_a_manager_over_his_hours_is_named_and_one_without_declared_hours_is_said():
+    over = findings.plan_hours(_result(_evidence(), plan=_moved(17, 34.0)))
+    assert over.verdict is Verdict.CAUTION and "the hours they declare: M1 (4 hours a quarter)." in over.reason
+    plan = _plan()
+    unknown = replace(plan, managers=plan.managers.assign(hours_available=np.nan))
+    assert "declare no hours" in findings.plan_hours(_result(_evidence(), plan=unknown)).reason
+
+
+def test_accounts_apart_are_counted_and_listed_with_their_state():
+    plan = _plan()
+    apart = replace(plan, accounts=plan.accounts.assign(state=["silent", "one_order", ""]))
+    result = _result(_evidence(), plan=apart)
+    assert "For 2 accounts the plan books no gain" in findings.plan_apart(result).sentence
+    assert findings.apart_table(result)["state"].tolist() == ["silent", "bought once"]
+    assert "No account in the plan has fallen silent" in findings.plan_apart(_result(_evidence(), plan=plan)).sentence
+    assert findings.plan_apart(_result(_evidence())).verdict is Verdict.NO_CONCLUSION
 
 
 def test_a_plan_says_why_for_every_account():
@@ -364,28 +486,27 @@ def test_a_plan_says_why_for_every_account():
 
 
 @pytest.mark.parametrize(
-    ("change", "limit", "worth", "text"),
+    ("change", "limit", "worth", "state", "text"),
     [
-        (2.0, "", 9.0, "A visit is worth more here."),
-        (1.0, "", -9.0, "Raised to the least that every account gets."),
-        (-2.0, "least", 9.0, "A visit is worth more elsewhere; lowered as far as allowed."),
-        (-2.0, "", 9.0, "A visit is worth more elsewhere."),
-        (-2.0, "least", -9.0, "A visit costs more than it brings; lowered as far as allowed."),
+        (2.0, "", 9.0, "", "A visit is worth more here."),
+        (1.0, "", -9.0, "", "Raised to the least that every account gets."),
+        (1.0, "minimum", -9.0, "", "Raised to the least that every account gets, beyond the bound."),
+        (-2.0, "least", 9.0, "", "A visit is worth more elsewhere; lowered as far as allowed."),
+        (-2.0, "", 9.0, "", "A visit is worth more elsewhere."),
+        (-2.0, "least", -9.0, "", "A visit costs more than it brings; lowered as far as allowed."),
+        (0.2, "least", 9.0, "on_trial", "As today: set aside for an experiment."),
+        (0.2, "least", 9.0, "one_order", "As today: a single order in a year, on 30 September 2026, tells no pace."),
+        (0.2, "least", 9.0, "silent", "As today: silent since 30 September 2026. Find out why first."),
+        (0.2, "least", -9.0, "case_open", "Not lowered: a complaint is open."),
+        (0.2, "least", -9.0, "contract_ends", "Not lowered: the contract ends soon."),
+        (0.2, "least", -9.0, "overdue", "Not lowered: contact is overdue."),
+        (2.0, "most", 9.0, "case_open", "A visit is worth more here; raised as far as allowed."),
     ],
 )
-def test_why_an_account_is_moved(change, limit, worth, text):
+def test_why_an_account_is_moved_or_kept(change, limit, worth, state, text):
     plan = _plan()
-    plan.accounts[["change", "limit", "next_visit"]] = [change, limit, worth]
+    plan.accounts[["change", "limit", "next_visit", "state"]] = [change, limit, worth, state]
     assert findings.plan_table(_result(_evidence(), plan=plan))["why"].iloc[0] == text
-
-
-def test_a_gain_that_is_mostly_the_cost_of_visits_not_made_is_a_caution():
-    plan = _plan()
-    plan.accounts["plan"] = [0, 0, 0]
-    found = findings.call_plan(_result(_evidence(), plan=plan, trial=EXPERIMENT))
-    assert found.verdict is Verdict.USABLE  # 9 visits at 5 are half of the gain of 90
-    found = findings.call_plan(_result(_evidence(), plan=SimpleNamespace(**vars(plan) | {"cost_per_visit": 6.0})))
-    assert found.verdict is Verdict.CAUTION and "54 is the cost of visits no longer made" in found.reason
 
 
 def test_a_carry_over_without_upper_end_is_a_caution():
@@ -394,14 +515,18 @@ def test_a_carry_over_without_upper_end_is_a_caution():
     assert found.verdict is Verdict.CAUTION and "How long a visit works on cannot be told" in found.reason
 
 
-def test_flatness_with_and_without_room_below():
-    result = _result(_evidence(), plan=_plan())
-    assert "the best plan would earn 10.0% less profit" in findings.plan_flatness(result).sentence
-    slack = pd.DataFrame({"budget_share": [0.75, 1.0, 1.25], "of_plan": [0.95, 1.0, 1.0]})
-    assert "The hours do not limit" in findings.plan_flatness(_result(_evidence(), plan=_plan(flatness=slack))).sentence
-    bound = pd.DataFrame({"budget_share": [0.75, 1.0, 1.25], "of_plan": [np.nan, 1.0, 1.05]})
-    result = _result(_evidence(), plan=_plan(flatness=bound))
-    assert "would not hold the least" in findings.plan_flatness(result).sentence
+def test_flatness_is_told_in_money_beside_what_the_plan_earns():
+    said = findings.plan_flatness(_result(_evidence(), plan=_plan())).sentence
+    assert "100 less profit a quarter, and with a quarter more 50 more; the whole plan earns 90 more" in said
+    assert said.endswith("The hours limit one manager of 1.")
+
+
+def test_flatness_without_limiting_hours_and_without_room_below():
+    plan = _plan(flatness=_flat(950.0, 1000.0, 1000.0))
+    slack = replace(plan, managers=plan.managers.assign(hours_budget=30.0))
+    assert "No manager's hours limit" in findings.plan_flatness(_result(_evidence(), plan=slack)).sentence
+    tight = _plan(flatness=_flat(np.nan, 1000.0, 1050.0))
+    assert "would not hold the least" in findings.plan_flatness(_result(_evidence(), plan=tight)).sentence
 
 
 def _cadence(**more) -> Cadence:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from kamlib.reports.figures.style import ACCENT, PALETTE, SOFT, WARM, axes, blank, footnote
 from kamlib.reports.findings.visits import class_label
+from kamlib.reports.sentences import money
 from kamlib.studies.visits import Visits
 
 LONGEST_NAME = 34
@@ -56,17 +57,17 @@ def draw_visit_moves(result: Visits, rows: int = 10) -> Axes:
 
 
 def draw_visit_flatness(result: Visits) -> Axes:
-    """Profit of the best plan under fewer and more visits."""
+    """What the best plans under fewer and more hours earn beyond today's visits."""
     if result.plan is None:
         return blank("How much hangs on the number of visits")
-    drawn = axes("How much hangs on the number of visits", "hours for visits", "best profit", height=2.8)
-    frame = result.plan.flatness.dropna(subset=["of_plan"])
-    if len(frame):
-        drawn.plot(frame["budget_share"], frame["of_plan"], color=ACCENT, marker="o")
-        drawn.set_xticks(frame["budget_share"])
-        drawn.set(ylim=(0, 1.1 * frame["of_plan"].max()))
-    for axis in (drawn.xaxis, drawn.yaxis):
-        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+    title, label = "How much hangs on the number of visits", "profit a quarter beyond today's"
+    drawn, frame = axes(title, "hours for visits", label, height=2.8), result.plan.flatness.dropna(subset=["profit"])
+    planned = frame.loc[frame["budget_share"] == 1, "profit"].sum()
+    drawn.plot(frame["budget_share"], result.plan.gain + frame["profit"] - planned, color=ACCENT, marker="o")
+    drawn.axhline(0, color=SOFT, linewidth=1)
+    drawn.set_xticks(frame["budget_share"])
+    drawn.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    drawn.yaxis.set_major_formatter(FuncFormatter(lambda value, _: money(value)))
     footnote(drawn, f"n = {len(result.plan.accounts):,} accounts; 100 %: the plan of this report")
     return drawn
 

@@ -11,15 +11,14 @@ from kamlib.reports.findings.cadence import (
     symposium,
 )
 from kamlib.reports.findings.callplan import (
+    apart_table,
     call_plan,
-    offer_table,
+    plan_apart,
     plan_days,
     plan_flatness,
+    plan_hours,
     plan_managers,
-    plan_record,
     plan_table,
-    power_table,
-    visit_experiment,
 )
 from kamlib.reports.findings.churn import (
     calls_to_make,
@@ -154,6 +153,7 @@ from kamlib.reports.findings.segmentation_tables import (
     SCORE_COLUMNS,
     VIP_COLUMNS,
     segmentation_accounts,
+    segmentation_agreement,
     segmentation_changes,
     segmentation_concentration,
     segmentation_keys,
@@ -175,6 +175,8 @@ from kamlib.reports.findings.visit_brief import (
     visit_purpose,
     visit_questions,
 )
+from kamlib.reports.findings.visit_record import plan_record
+from kamlib.reports.findings.visit_trials import offer_table, power_table, visit_experiment
 from kamlib.reports.findings.visits import (
     channel_table,
     class_table,
@@ -245,6 +247,7 @@ __all__ = [
     "action_blind_spots",
     "action_record",
     "action_states",
+    "apart_table",
     "call_plan",
     "calls_to_make",
     "cap_note",
@@ -318,8 +321,10 @@ __all__ = [
     "own_segments",
     "partial_defection",
     "payback",
+    "plan_apart",
     "plan_days",
     "plan_flatness",
+    "plan_hours",
     "plan_managers",
     "plan_record",
     "plan_table",
@@ -336,6 +341,7 @@ __all__ = [
     "scorecard_notes",
     "segment_moves_note",
     "segmentation_accounts",
+    "segmentation_agreement",
     "segmentation_changes",
     "segmentation_concentration",
     "segmentation_keys",

@@ -1,4 +1,4 @@
-"""What the visit study says of next quarter: the plan, its flatness, the last plan's record, and the experiment."""
+"""What the visit study says of next quarter: the plan, its hours, what hangs on them, and who is left apart."""
 
 from __future__ import annotations
 
@@ -10,42 +10,53 @@ import pandas as pd
 from kamlib.book.periods import Period
 from kamlib.reports import due_dates
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
-from kamlib.reports.findings.visits import LITERATURE, absent, effect_gates, nothing
+from kamlib.reports.findings.visits import absent, effect_gates, nothing
 from kamlib.reports.sentences import say
 from kamlib.studies.visits import Visits
+from kamlib.studies.visits.callplan import Plan
+from kamlib.studies.visits.states import ONE_ORDER, SILENT
 
-PLAN = ["account_id", "name", "manager_id", "class", "revenue", "today", "plan", "change", "gain", "next_visit", "why"]
-OFFERS = ["account_id", "class", "is_offered"]
+PLAN = [
+    "account_id", "name", "manager_id", "class", "state", "revenue", "expected", "today", "plan", "change",
+    "sales_gain", "gain", "next_visit", "why",
+]  # fmt: skip
+APART = ["account_id", "name", "manager_id", "state", "last_order", "revenue", "today"]
+MANAGERS = [
+    "manager_id", "hours_available", "hours_elsewhere", "hours_today", "hours_plan", "hours_left", "today", "plan",
+]  # fmt: skip
 PRACTICES = ("K084",)
-LEAST_GROWTH = 0.0005  # of profit: below it the hours do not bind
+COST_APART = 0.1  # of the declared cost of a visit: further apart, the reader is told
 
 
 def call_plan(result: Visits) -> Finding:
-    """What next quarter's visits would bring if they were made where they are worth most."""
+    """What next quarter's visits would bring in sales if they were made where they are worth most."""
     if result.evidence is None:
         return absent(result, "visits.call_plan", PRACTICES)
     plan = result.plan
     if plan is None:
         return _no_plan(result, "visits.call_plan")
-    accounts = plan.accounts
+    accounts, has_interval = plan.accounts, np.isfinite(plan.gain_low)
     values = {
         "today": accounts["today"].sum(),
         "plan": int(accounts["plan"].sum()),
-        "gain": plan.gain,
+        "gain": plan.sales_gain,
+        "size": abs(plan.sales_gain),
         "low": plan.gain_low,
         "high": plan.gain_high,
-        "what": say("visits.what_margin" if plan.has_margin else "visits.what_revenue"),
+        "what": say("visits.what_margin" if plan.costs.has_margin else "visits.what_revenue"),
         "up": int((accounts["change"] >= 1).sum()),
         "down": int((accounts["change"] <= -1).sum()),
     }
+    direction = "more" if plan.sales_gain >= 0 else "less"
+    branch = direction if has_interval or plan.basis == "judgement" else "short"
     verdict, reason = judge(*_plan_gates(result))
     return Finding(
         "visits.call_plan",
-        say(f"visits.plan_{plan.basis}", **values),
-        plan.gain,
-        "money a quarter",
-        (plan.gain_low, plan.gain_high),
-        result.level,
+        say(f"visits.plan_{plan.basis}_{branch}", **values),
+        plan.sales_gain,
+        f"{'margin' if plan.costs.has_margin else 'revenue'} of sales a quarter",
+        (plan.gain_low, plan.gain_high) if has_interval else None,
+        result.level if has_interval else None,
         len(accounts),
         verdict,
         reason,
@@ -61,16 +72,48 @@ def _no_plan(result: Visits, name: str) -> Finding:
 
 
 def _plan_gates(result: Visits) -> tuple[Gate, ...]:
-    plan = result.plan
-    saved = plan.cost_per_visit * float((plan.accounts["today"] - plan.accounts["plan"]).sum())
-    gates = effect_gates(result) if plan.basis != "judgement" else ()
+    plan, costs = result.plan, result.plan.costs
+    is_judged, has_interval = plan.basis == "judgement", np.isfinite(plan.gain_low)
+    differs = costs.cost_from == "visits" and abs(costs.cost_per_visit / (costs.declared_cost or np.inf) - 1)
+    cost = {"mean": costs.cost_per_visit, "declared": costs.declared_cost}
     return (
-        *gates,
-        Gate(plan.basis != "judgement", Verdict.CAUTION, say("visits.gate_judgement")),
-        Gate(plan.gain_low > 0 or plan.basis == "judgement", Verdict.CAUTION, say("visits.gate_no_gain")),
-        Gate(saved <= plan.gain / 2, Verdict.CAUTION, say("visits.gate_saved", saved=saved, gain=plan.gain)),
-        Gate(plan.has_margin, Verdict.CAUTION, say("visits.gate_margin")),
-        Gate(plan.cost_from != "unknown", Verdict.CAUTION, say("visits.gate_cost")),
+        *(() if is_judged else effect_gates(result)),
+        Gate(not is_judged, Verdict.CAUTION, say("visits.gate_judgement")),
+        Gate(is_judged or not plan.gain_low <= 0, Verdict.CAUTION, say("visits.gate_no_gain")),
+        Gate(is_judged or has_interval, Verdict.CAUTION, say("visits.gate_no_past")),
+        Gate(costs.has_margin, Verdict.CAUTION, say("visits.gate_margin")),
+        Gate(costs.cost_from != "unknown", Verdict.CAUTION, say("visits.gate_cost")),
+        Gate(not (costs.declared_cost and differs > COST_APART), Verdict.CAUTION, say("visits.gate_declared", **cost)),
+    )
+
+
+def plan_hours(result: Visits) -> Finding:
+    """The visiting hours that the plan takes or sets free, what they cost, and who has too many even so."""
+    if result.evidence is None:
+        return absent(result, "visits.plan_hours", PRACTICES)
+    if result.plan is None:
+        return _no_plan(result, "visits.plan_hours")
+    plan, managers = result.plan, plan_managers(result)
+    freed, cost = float((managers["hours_today"] - managers["hours_plan"]).sum()), plan.costs.cost_per_visit
+    values = {"today": managers["hours_today"].sum(), "plan": managers["hours_plan"].sum(), "hours": abs(freed)}
+    values |= {"each": cost, "cost": abs(plan.fewer_visits) * cost, "visits": abs(plan.fewer_visits)}
+    branch = "same" if abs(freed) < 1 else "frees" if freed > 0 else "takes"
+    branch += "_uncosted" if branch != "same" and plan.costs.cost_from == "unknown" else ""
+    over = managers[managers["hours_left"] < -0.5]
+    named = ", ".join(say("visits.hours_over", id=m.manager_id, hours=-m.hours_left) for m in over.itertuples())
+    verdict, reason = judge(
+        Gate(over.empty, Verdict.CAUTION, say("visits.gate_hours_over", named=named)),
+        Gate(managers["hours_available"].notna().all(), Verdict.CAUTION, say("visits.gate_hours_unknown")),
+    )
+    return Finding(
+        "visits.plan_hours",
+        say(f"visits.hours_{branch}", **values),
+        freed,
+        "hours a quarter set free",
+        n=len(managers),
+        verdict=verdict,
+        reason=reason,
+        practices=PRACTICES,
     )
 
 
@@ -80,123 +123,47 @@ def plan_flatness(result: Visits) -> Finding:
         return absent(result, "visits.flatness", PRACTICES)
     if result.plan is None:
         return _no_plan(result, "visits.flatness")
-    profit = result.plan.flatness.set_index("budget_share")["of_plan"]
-    less, more = 1 - profit.loc[0.75], profit.loc[1.25] - 1
-    is_slack = more < LEAST_GROWTH and np.isfinite(less)
+    plan = result.plan
+    profit = plan.flatness.set_index("budget_share")["profit"]
+    less, more = profit.loc[1.0] - profit.loc[0.75], profit.loc[1.25] - profit.loc[1.0]
+    bound = int(_is_bound(plan).sum())
+    branch = "tight" if not np.isfinite(less) else "known" if bound else "slack"
+    values = {"less": less, "more": max(more, 0.0), "gain": plan.gain, "bound": bound, "n": len(plan.managers)}
     verdict, reason = judge(*_plan_gates(result))
-    branch = "slack" if is_slack else "known" if np.isfinite(less) else "bound"
     return Finding(
         "visits.flatness",
-        say(f"visits.flatness_{branch}", less=less, more=more),
+        say(f"visits.flatness_{branch}", **values),
         float(less) if np.isfinite(less) else None,
-        "share of profit",
-        n=len(result.plan.accounts),
+        "money a quarter",
+        n=len(plan.accounts),
         verdict=verdict,
         reason=reason,
         practices=PRACTICES,
     )
 
 
-def plan_record(result: Visits) -> Finding:
-    """What became of the last plan; without one, what the effect would have been said to be a quarter ago."""
+def _is_bound(plan: Plan) -> pd.Series:
+    """By manager: whether no further visit fits into the hours of the plan."""
+    return plan.managers["hours_budget"] - plan.managers["hours_plan"] < plan.costs.hours_per_visit
+
+
+def plan_apart(result: Visits) -> Finding:
+    """The accounts of which nobody knows what they will buy, and which are left as they are."""
     if result.evidence is None:
-        return absent(result, "visits.track_record", PRACTICES)
-    record = result.record
-    if record is None:
-        return _recomputed(result)
-    values = {"said_on": record.said_on, "n": len(record.accounts), "months": record.months}
-    if record.is_open:
-        return nothing("visits.track_record", say("visits.record_open", **values), PRACTICES)
-    values |= {"followed": record.followed, "lift": record.lift, "low": record.low, "high": record.high}
-    is_known = np.isfinite(record.lift) and np.isfinite(record.low)
-    branch = "ungraded" if not is_known else "better" if record.low > 0 else "worse" if record.high < 0 else "unclear"
-    verdict, reason = judge(
-        Gate(is_known, Verdict.NO_CONCLUSION, say("visits.record_cannot")),
-        Gate(not record.followed < 0.6, Verdict.CAUTION, say("visits.record_unfollowed", **values)),
-    )
+        return absent(result, "visits.apart", PRACTICES)
+    if result.plan is None:
+        return _no_plan(result, "visits.apart")
+    apart = result.plan.apart
+    counts = apart["state"].value_counts()
+    values = {"silent": int(counts.get(SILENT, 0)), "once": int(counts.get(ONE_ORDER, 0)), "n": len(apart)}
     return Finding(
-        "visits.track_record",
-        say(f"visits.record_{branch}", **values),
-        record.lift if is_known else None,
-        "growth of the raised over the lowered",
-        (record.low, record.high) if is_known else None,
-        0.9 if is_known else None,
-        len(record.accounts),
-        verdict,
-        reason,
+        "visits.apart",
+        say("visits.apart_some" if len(apart) else "visits.apart_none", visits=apart["plan"].sum(), **values),
+        len(apart),
+        "accounts",
+        n=len(result.plan.accounts),
+        decision=say("visits.apart_decision", **values) if len(apart) else "",
         practices=PRACTICES,
-    )
-
-
-def _recomputed(result: Visits) -> Finding:
-    now = result.evidence.long_run
-    if result.earlier is None or np.isnan(now[0]):
-        return nothing("visits.track_record", say("visits.record_none"), PRACTICES)
-    then, low, high = result.earlier
-    branch = "same" if low <= now[0] <= high else "moved"
-    values = {"then": 10 * then, "low": 10 * low, "high": 10 * high, "now": 10 * now[0], "day": result.earlier_day}
-    verdict, reason = judge(Gate(False, Verdict.CAUTION, say("visits.record_recomputed")))
-    return Finding(
-        "visits.track_record",
-        say(f"visits.record_{branch}", **values),
-        then,
-        "percent of revenue per percent of visits",
-        (low, high),
-        result.level,
-        result.evidence.accounts,
-        verdict,
-        reason,
-        practices=PRACTICES,
-    )
-
-
-def visit_experiment(result: Visits) -> Finding:
-    """What offering extra visits at random would show, and what a finished experiment has shown."""
-    if result.evidence is None:
-        return absent(result, "visits.experiment", ("K082", "K084"))
-    if result.trial is not None:
-        return _finished(result)
-    design = result.design
-    if design is None:
-        return nothing("visits.experiment", say("visits.experiment_none"), ("K084",))
-    row = design.detectable.iloc[-1]
-    offered = int(design.offers["is_offered"].sum())
-    # One more visit a month is a large change: 100 % of a monthly rhythm, so the usual elasticity applies once.
-    usual = float(2 ** LITERATURE["albers"] - 1)
-    branch = "fine" if row["lift_seen"] <= usual else "weak"
-    values = {"n": len(design.offers), "offered": offered, "months": int(row["run_months"]), "lift": row["lift_seen"]}
-    return Finding(
-        "visits.experiment",
-        say(f"visits.experiment_{branch}", power=design.power, usual=usual, **values),
-        float(row["lift_seen"]),
-        "smallest lift that would be seen",
-        n=len(design.offers),
-        verdict=Verdict.USABLE if branch == "fine" else Verdict.CAUTION,
-        reason="" if branch == "fine" else say("visits.experiment_longer"),
-        decision=say("visits.experiment_decision", offered=offered),
-        practices=("K082", "K084"),
-    )
-
-
-def _finished(result: Visits) -> Finding:
-    trial = result.trial
-    values = {"name": trial.name, "offered": trial.n_offered, "others": trial.n_others, "months": trial.months}
-    values |= {"lift": trial.lift, "low": trial.low, "high": trial.high, "extra": trial.extra_visits}
-    if not np.isfinite(trial.lift):
-        return nothing("visits.experiment", say("visits.trial_none", **values), ("K084",))
-    branch = "clear" if trial.low > 0 else "negative" if trial.high < 0 else "unclear"
-    verdict, reason = judge(Gate(trial.extra_visits > 0, Verdict.CAUTION, say("visits.trial_untreated", **values)))
-    return Finding(
-        "visits.experiment",
-        say(f"visits.trial_{branch}", **values),
-        trial.lift,
-        "lift of revenue",
-        (trial.low, trial.high),
-        trial.level,
-        trial.n_offered + trial.n_others,
-        verdict,
-        reason,
-        practices=("K084",),
     )
 
 
@@ -205,39 +172,45 @@ def plan_table(result: Visits) -> pd.DataFrame:
     if result.plan is None:
         return pd.DataFrame(columns=PLAN)
     accounts = result.plan.accounts
-    why = [_why(*row) for row in zip(accounts["change"], accounts["limit"], accounts["next_visit"], strict=True)]
-    return accounts.assign(why=why)
+    why = [_why(row) for row in accounts.to_dict("records")]
+    return accounts.assign(why=why, state=_states_named(accounts["state"]))
 
 
-def _why(change: float, limit: str, worth: float) -> str:
-    """Why an account gains, keeps or loses visits, from what one more visit would earn there today."""
+def apart_table(result: Visits) -> pd.DataFrame:
+    """Silent accounts and those that bought once, the largest first."""
+    if result.plan is None:
+        return pd.DataFrame(columns=APART)
+    apart = result.plan.apart.sort_values("revenue", ascending=False, ignore_index=True)
+    return apart.assign(state=_states_named(apart["state"]))[APART]
+
+
+def _states_named(states: pd.Series) -> list[str]:
+    return [say(f"visits.state_{state}") if state else "" for state in states]
+
+
+def _why(row: dict) -> str:
+    """Why an account gains, keeps or loses visits: its state, or what one more visit would earn there today."""
+    change, is_at_least = row["change"], row["limit"] == "least"
+    if change > 0 and row["limit"] == "minimum":
+        return say("visits.why_minimum")
+    if row["state"] and change < 1 and (is_at_least or row["limit"] == "minimum"):
+        return say(f"visits.why_{row['state']}", day=row["last_order"])
     if abs(change) < 1:
         return say("visits.why_same")
-    if change > 0 and worth <= 0:
+    if change > 0 and row["next_visit"] <= 0:
         return say("visits.why_least")
-    branch = "more" if change > 0 else "cost" if worth < 0 else "fewer"
-    return say(f"visits.why_{branch}_{'limit' if limit else 'free'}")
+    branch = "more" if change > 0 else "cost" if row["next_visit"] < 0 else "fewer"
+    return say(f"visits.why_{branch}_{'limit' if row['limit'] else 'free'}")
 
 
 def plan_managers(result: Visits) -> pd.DataFrame:
-    """Hours and visits of every manager, today and planned."""
+    """Hours and visits of every manager, today and planned; ``hours_left`` of those declared, below zero where over."""
     if result.plan is None:
-        return pd.DataFrame(columns=["manager_id", "hours_available", "hours_today", "hours_plan", "today", "plan"])
-    return result.plan.managers
-
-
-def offer_table(result: Visits) -> pd.DataFrame:
-    """Who is offered an extra visit, dealt at random within class."""
-    if result.design is None:
-        return pd.DataFrame(columns=OFFERS)
-    return result.design.offers.assign(seed=result.design.seed)
-
-
-def power_table(result: Visits) -> pd.DataFrame:
-    """The smallest lift an experiment would show, by how long it runs."""
-    if result.design is None:
-        return pd.DataFrame(columns=["run_months", "lift_seen"])
-    return result.design.detectable
+        return pd.DataFrame(columns=MANAGERS)
+    managers = result.plan.managers
+    return managers.assign(
+        hours_left=managers["hours_available"] - managers["hours_elsewhere"] - managers["hours_plan"]
+    )
 
 
 def plan_days(result: Visits) -> pd.DataFrame:

@@ -45,9 +45,15 @@ def visit_effect(result: Visits) -> Finding:
         evidence.carry.n_accounts if evidence.carry else 0,
         verdict,
         reason,
-        say("visits.effect_decision" if can_claim and low > 0 else "visits.effect_wait"),
+        _decision(result, can_claim and low > 0),
         ("K082", "K084"),
     )
+
+
+def _decision(result: Visits, can_claim: bool) -> str:
+    """What to do: move visits or wait, and learn by an experiment only where one can tell."""
+    can_try = result.design is not None and result.design.can_tell
+    return say(f"visits.effect_{'decision' if can_claim else 'wait'}{'_try' if can_try else ''}")
 
 
 def _branch(evidence: Evidence, low: float, high: float) -> str:
@@ -257,17 +263,31 @@ def effect_gates(result: Visits) -> tuple[Gate, ...]:
     low, high = evidence.long_run[1:]
     is_seen = bool(evidence.failed) or not (low <= 0 <= high)
     return (
-        *(Gate(False, Verdict.NO_CONCLUSION, reason) for reason in _reasons(evidence, evidence.failed)),
+        *(Gate(False, Verdict.NO_CONCLUSION, reason) for reason in failed_reasons(evidence)),
         Gate(is_seen, Verdict.CAUTION, say("visits.gate_zero")),
         Gate(_is_carry_known(evidence), Verdict.CAUTION, say("visits.gate_carry")),
-        Gate(result.trial is not None, Verdict.CAUTION, say("visits.gate_observed")),
+        *_trial_gates(result),
         Gate(stale <= STALE_DAYS, Verdict.CAUTION, say("findings.stale", days=stale)),
     )
+
+
+def _trial_gates(result: Visits) -> tuple[Gate, ...]:
+    """Only an experiment that was carried out and agrees lifts the doubt; one that denies the records refuses them."""
+    said = result.trial.verdict if result.trial else "none"
+    if said == "contradicts":
+        values = {"name": result.trial.name, "low": result.trial.low, "high": result.trial.high}
+        return (Gate(False, Verdict.NO_CONCLUSION, say("visits.gate_contradicted", **values)),)
+    return (Gate(said == "agrees", Verdict.CAUTION, say("visits.gate_observed")),)
 
 
 def _is_carry_known(evidence: Evidence) -> bool:
     """Whether the data bound the carry-over from above; at the end of its range the long run grows without limit."""
     return evidence.carry is None or evidence.carry.diagnostics["lambda_interval"][1] < HIGHEST_LAMBDA
+
+
+def failed_reasons(evidence: Evidence) -> list[str]:
+    """Why nothing may be claimed, one sentence for each gate that is not passed."""
+    return _reasons(evidence, evidence.failed)
 
 
 def _reasons(evidence: Evidence, failed) -> list[str]:

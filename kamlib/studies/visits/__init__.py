@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from kamlib.book.panel import account_months
@@ -15,10 +16,11 @@ from kamlib.studies.effects import effect, lead_placebo
 from kamlib.studies.staggered import staggered
 from kamlib.studies.visits import experiment
 from kamlib.studies.visits.callplan import Plan, Terms, draw_plan
-from kamlib.studies.visits.evidence import Evidence, long_run, weigh
+from kamlib.studies.visits.evidence import Evidence, weigh
 from kamlib.studies.visits.kinds import with_channels
 from kamlib.studies.visits.programme import EXECUTIVE, Programme, follow
-from kamlib.studies.visits.record import PlanRecord, read_plan
+from kamlib.studies.visits.record import Earlier, PlanRecord, look_back, read_plan
+from kamlib.studies.visits.states import states
 
 __all__ = ["Terms", "Visits", "effect", "lead_placebo", "measure", "panel", "staggered"]
 
@@ -37,11 +39,12 @@ class Visits:
     evidence : what the book says about the effect; None where it has no visits or no orders.
     cadence : contact against the declared rhythm; None without visits.
     plan : next quarter's visits; None where no effect may be claimed and no judgement was given.
-    earlier : the long-run elasticity as the same method would have said it a quarter ago: (estimate, low, high);
-        None where it could not. earlier_day : that quarter's end.
+    earlier : what the same method would have said a quarter ago; None where the book does not reach back so far.
     record : what became of the last plan; None without one.
     programme : what accounts did since an executive first came, or since a programme; None where too few began.
-    design : whom to offer extra visits at random. trial : a finished experiment; None where none was named.
+    design : whom to offer extra visits at random. trial : a finished experiment; None where none was named, or it
+        still runs.
+    running : the experiment named that has not run all its months; "" for none.
     """
 
     as_of: pd.Timestamp
@@ -54,12 +57,12 @@ class Visits:
     evidence: Evidence | None
     cadence: Cadence | None
     plan: Plan | None
-    earlier: tuple[float, float, float] | None
-    earlier_day: pd.Timestamp | None
+    earlier: Earlier | None
     record: PlanRecord | None
     programme: Programme | None
     design: experiment.Design | None
     trial: experiment.Trial | None
+    running: str = ""
 
 
 def panel(book: Book, freq: str = "M", channels: tuple[str, ...] | None = ("visit",)) -> pd.DataFrame:
@@ -114,6 +117,7 @@ def measure(
     previous: str = "",
     trial: str = "",
     offer_share: float = 0.5,
+    set_aside: float = 0.0,
     level: float = 0.9,
     seed: int = 0,
 ) -> Visits:
@@ -127,7 +131,8 @@ def measure(
     terms : what the call plan is made under.
     programme : "executive" for the first visit of an executive, or a kind of event: symposium, trial, club, training.
     previous : folder of an earlier report whose plan is graded. trial : event_id of a finished experiment.
-    offer_share : share of each class that the next experiment offers extra visits.
+    offer_share : share of each class that the next experiment offers extra visits. set_aside : share of each class
+        kept out of the plan, among which that experiment is dealt; where 0 it is dealt among all, in place of a plan.
     level, seed : of the intervals and all random draws.
 
     Raises
@@ -140,25 +145,58 @@ def measure(
     >>> measure(book).evidence.ladder  # doctest: +SKIP
     """
     channels, terms = _channels(channels), terms or Terms()
+    if not 0 <= set_aside <= 1:
+        raise RequestError(f"set_aside must lie between 0 and 1, a share of the accounts; got {set_aside}")
     made, today = _made(book, channels), _today(book)
-    found = dict.fromkeys(("evidence", "plan", "earlier", "earlier_day", "record", "programme", "design", "trial"))
+    cadence = keep_rhythm(book, today, channels)
+    found = dict.fromkeys(("evidence", "plan", "earlier", "record", "programme", "design", "trial"))
     if made["visits"] and book.has("orders"):
         months = panel(book, channels=channels)
         evidence = weigh(with_channels(book, months), book.settings.value("abc_cuts"), level, draws, seed, partialling)
-        then = _quarter_before(today)
+        tried = _tried(book, months, evidence, trial, offer_share, set_aside, level, seed)
+        held, denied = tried.pop("held"), tried["trial"] is not None and tried["trial"].verdict == "contradicts"
+        stand = states(book, today, cadence, held)
         found = {
             "evidence": evidence,
-            "plan": draw_plan(book, months, evidence, terms, channels, level, seed),
-            "earlier": long_run(months[months["month"] <= then], level),
-            "earlier_day": then,
+            "plan": draw_plan(book, months, evidence, terms, stand, channels, level, seed, denied),
+            "earlier": _earlier(book, months, today, channels, level, draws, seed),
             "record": read_plan(previous, months, today, seed) if previous else None,
             "programme": follow(book, months, programme, level),
-            "design": experiment.design(months, evidence.class_of, offer_share, seed, level=level),
-            "trial": experiment.finished(book, months, evidence.class_of, trial) if trial else None,
+            **tried,
         }
     last_order = pd.Timestamp(book.span()[1]) if book.has("orders") else None
-    cadence = keep_rhythm(book, today, channels)
     return Visits(today, level, channels, last_order, cadence=cadence, **made, **found)
+
+
+def _tried(book: Book, months, evidence: Evidence, name: str, offer_share, set_aside, level: float, seed: int) -> dict:
+    """The experiment to come, the one that was made or still runs, and the accounts held out for either."""
+    effect = evidence.carry and evidence.carry.diagnostics["long_run"]
+    known = (effect["estimate"], *effect["interval"]) if effect and not evidence.failed else None
+    members = evidence.class_of
+    aside = experiment.set_aside(members, set_aside, seed)
+    dealt = members.reindex(aside) if len(aside) else members
+    is_running = bool(name) and experiment.is_running(book, months, name)
+    expected = known[0] if known and known[1] > 0 else np.nan
+    terms = {"level": level, "effect": expected, "is_apart": len(aside) > 0}
+    return {
+        "design": experiment.design(months, dealt, offer_share, seed, **terms),
+        "trial": experiment.finished(book, months, members, name, level=level, effect=known)
+        if name and not is_running
+        else None,
+        "running": name if is_running else "",
+        "held": [*aside, *(experiment.offered(book, name) if is_running else [])],
+    }
+
+
+def _earlier(book: Book, months: pd.DataFrame, today: pd.Timestamp, channels, level: float, draws: int, seed: int):
+    """The same evidence from the book as of a quarter before; None where it had nothing to judge by."""
+    day = _quarter_before(today)
+    if not (months["month"] <= day).any():
+        return None
+    before = book.at(day.date())
+    if not (before.has("orders") and before.has("visits")):
+        return None
+    return look_back(panel(before, channels=channels), months, day, level, draws, seed)
 
 
 def _channels(given) -> tuple[str, ...]:

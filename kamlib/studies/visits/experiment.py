@@ -13,6 +13,9 @@ from kamlib.errors import RequestError
 
 BEFORE_MONTHS = 12
 DRAWS = 499
+LENGTHS = (3, 6, 12)
+USUAL_ELASTICITY = 0.34  # of personal selling, mean of many studies: Albers, Mantrala & Sridhar (2010)
+LEAST_EXTRA_VISITS = 0.25  # a month beyond the others: with fewer, nothing was tried
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,16 +26,34 @@ class Design:
     ----------
     offers : account_id, class, is_offered. share, seed : as asked; the same seed makes the same offers.
     detectable : by months of running: run_months, error (of the log of the lift), lift_seen (smallest effect on
-        revenue, as a share, seen with the power asked for).
+        revenue, as a share, seen with the power asked for), accounts_needed (for the expected lift to be seen).
+    expected : lift of revenue that one more visit a month should bring to these accounts. expected_from : "estimate"
+        of this book, or "literature" where there is none.
     power, level : that chance, and the level of the interval that must leave zero out.
+    is_apart : whether it is dealt among accounts that the call plan leaves alone.
     """
 
     offers: pd.DataFrame
     share: float
     seed: int
     detectable: pd.DataFrame
+    expected: float
+    expected_from: str
     power: float
     level: float
+    is_apart: bool = False
+
+    @property
+    def best(self) -> pd.Series:
+        """The shortest run that would show the expected lift; the one that shows most, where none would."""
+        enough = self.detectable[self.detectable["lift_seen"] <= self.expected]
+        table = enough if len(enough) else self.detectable.sort_values("lift_seen")
+        return table.iloc[0]
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether a run of these lengths would show the expected lift."""
+        return bool(self.best["lift_seen"] <= self.expected)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +65,7 @@ class Trial:
     name : of the event. start : first month counted. months : how many were.
     n_offered, n_others : accounts of either kind. lift, low, high : growth of the offered over the others, less one.
     p_value : by dealing the offers anew within class. extra_visits : visits a month the offered got beyond the others.
+    expected : lift of that many extra visits by the records of the past, with its ends; None where they tell nothing.
     """
 
     name: str
@@ -57,6 +79,21 @@ class Trial:
     p_value: float
     extra_visits: float
     level: float
+    expected: tuple[float, float, float] | None = None
+
+    @property
+    def verdict(self) -> str:
+        """What the experiment says of the effect read from the records.
+
+        "untreated" (the offered got hardly more visits), "contradicts" (its interval lies below all that the records
+        make likely), "agrees" (it leaves zero out and meets what they make likely), else "unclear".
+        """
+        if not self.extra_visits >= LEAST_EXTRA_VISITS or not np.isfinite(self.lift):
+            return "untreated"
+        if self.high < (self.expected[1] if self.expected else 0.0):
+            return "contradicts"
+        is_met = self.expected is not None and self.low <= self.expected[2]
+        return "agrees" if self.low > 0 and is_met else "unclear"
 
 
 def randomise(class_of: pd.Series, share: float = 0.5, seed: int = 0) -> pd.DataFrame:
@@ -100,6 +137,33 @@ def _deal(classes: np.ndarray, share: float, rng: np.random.Generator) -> np.nda
     return is_offered
 
 
+def set_aside(class_of: pd.Series, share: float, seed: int = 0) -> pd.Index:
+    """Accounts drawn by lot within class to be kept out of a plan, for an experiment among them; all of them at 1."""
+    if share >= 1:
+        return class_of.index
+    if share <= 0:
+        return class_of.index[:0]
+    drawn = randomise(class_of, share, seed)
+    return pd.Index(drawn.loc[drawn["is_offered"], "account_id"])
+
+
+def offered(book: Book, name: str) -> pd.Index:
+    """Accounts that the experiment of this name offers visits; empty where it is not on record."""
+    if not name or not book.has("events"):
+        return pd.Index([])
+    events = book.frame("events")
+    return pd.Index(events.loc[events["event_id"] == name, "account_id"].unique())
+
+
+def is_running(book: Book, panel: pd.DataFrame, name: str, months: int = 3) -> bool:
+    """Whether an experiment on record has not run all its months yet."""
+    if not len(offered(book, name)):
+        return False
+    events = book.frame("events")
+    start = events.loc[events["event_id"] == name, "event_date"].min().to_period("M").start_time
+    return bool(panel.loc[panel["month"] >= start, "month"].nunique() < months)
+
+
 def design(
     panel: pd.DataFrame,
     class_of: pd.Series,
@@ -107,14 +171,18 @@ def design(
     seed: int = 0,
     power: float = 0.8,
     level: float = 0.9,
-    lengths: tuple[int, ...] = (3, 6),
+    lengths: tuple[int, ...] = LENGTHS,
+    effect: float = np.nan,
+    is_apart: bool = False,
 ) -> Design | None:
     """Deal the offers, and say what the experiment could show: offers dealt in the past, where none were made, give
     the error. None where nobody bought in the last year, or the panel is too short.
 
     Parameters
     ----------
-    panel : account × month with revenue. class_of : class by account. lengths : months the experiment may run.
+    panel : account × month with revenue and visits. class_of : class by account. lengths : months it may run.
+    effect : coefficient of log(1 + visits a month), for the lift to expect; NaN where it is not known.
+    is_apart : whether ``class_of`` holds only accounts that a call plan leaves alone.
     """
     months = np.sort(panel["month"].unique())
     recent = panel[panel["month"].isin(months[-BEFORE_MONTHS:])]
@@ -124,7 +192,21 @@ def design(
     rows = [row for row in rows if row]
     if len(members) < 4 or not rows:
         return None
-    return Design(randomise(members, share, seed), share, seed, pd.DataFrame(rows), power, level)
+    expected = _expected(recent, members.index, effect)
+    table = pd.DataFrame(rows)
+    table["accounts_needed"] = np.ceil(len(members) * (np.log1p(table["lift_seen"]) / np.log1p(expected)) ** 2)
+    origin = "estimate" if np.isfinite(effect) else "literature"
+    return Design(randomise(members, share, seed), share, seed, table, expected, origin, power, level, is_apart)
+
+
+def _expected(recent: pd.DataFrame, accounts: pd.Index, effect: float) -> float:
+    """Lift of one more visit a month, over the accounts weighted as :func:`_lift` weights them."""
+    inside = recent[recent["account_id"].isin(accounts)].groupby("account_id")
+    visits = inside["visits"].mean().fillna(0)
+    weight = np.sqrt(inside["revenue"].mean().clip(lower=0))
+    if np.isfinite(effect):
+        return float(np.average(((2 + visits) / (1 + visits)) ** effect - 1, weights=weight))
+    return float((1 + 1 / max(np.average(visits, weights=weight), 0.5)) ** USUAL_ELASTICITY - 1)
 
 
 def _detectable(panel, members, months, length, share, seed, power, level) -> dict | None:
@@ -165,13 +247,21 @@ def _lift(growth: np.ndarray, is_offered: np.ndarray) -> float:
 
 
 def finished(
-    book: Book, panel: pd.DataFrame, class_of: pd.Series, name: str, months: int = 3, level: float = 0.9, seed: int = 0
+    book: Book,
+    panel: pd.DataFrame,
+    class_of: pd.Series,
+    name: str,
+    months: int = 3,
+    level: float = 0.9,
+    seed: int = 0,
+    effect: tuple[float, float, float] | None = None,
 ) -> Trial:
     """Analyse an experiment that is on record as an event: those with a row were offered visits, the rest were not.
 
     Parameters
     ----------
     name : event_id of the experiment. class_of : the classes within which offers were dealt. months : to count.
+    effect : coefficient of log(1 + visits a month) by the records, with its ends, that the trial is set against.
 
     Raises
     ------
@@ -197,6 +287,8 @@ def finished(
     error = np.std(np.log1p(dealt[np.isfinite(dealt)]))
     reach = stats.norm.ppf(0.5 + level / 2) * error
     visits = panel[panel["month"].isin(counted)].groupby("account_id")["visits"].mean().reindex(class_of.index)
+    others = float(visits[~is_offered].mean())
+    extra = float(visits[is_offered].mean()) - others
     return Trial(
         name=name,
         start=start,
@@ -207,9 +299,17 @@ def finished(
         low=float(np.expm1(np.log1p(lift) - reach)),
         high=float(np.expm1(np.log1p(lift) + reach)),
         p_value=float((1 + (np.abs(np.log1p(dealt)) >= abs(np.log1p(lift))).sum()) / (1 + len(dealt))),
-        extra_visits=float(visits[is_offered].mean() - visits[~is_offered].mean()),
+        extra_visits=extra,
         level=level,
+        expected=_lifts(effect, others, extra),
     )
+
+
+def _lifts(effect: tuple[float, float, float] | None, visits: float, extra: float):
+    """Lift, with its ends, of extra visits a month beside those that all get; None where nothing tells."""
+    if effect is None or not np.isfinite([*effect, visits, extra]).all() or extra <= 0:
+        return None
+    return tuple(float((1 + extra / (1 + visits)) ** value - 1) for value in effect)
 
 
 def _dealt_anew(growth: np.ndarray, classes: np.ndarray, is_offered: np.ndarray, rng) -> np.ndarray:

@@ -10,10 +10,26 @@ import numpy as np
 import pandas as pd
 
 from kamlib.errors import RequestError
+from kamlib.studies.visits.evidence import Evidence, weigh
 
 PLAN, MANIFEST = Path("tables") / "plan.parquet", "manifest.json"
 LEAST_MONTHS = 3
 BOOTSTRAP_DRAWS = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Earlier:
+    """What the same method would have said from the book as it was known on an earlier day.
+
+    Attributes
+    ----------
+    day : that day. evidence : as of then, gates included. shared_months : how many of its months are also in
+        today's panel, so that the two answers are far from independent.
+    """
+
+    day: pd.Timestamp
+    evidence: Evidence
+    shared_months: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +58,21 @@ class PlanRecord:
     def is_open(self) -> bool:
         """Whether too little time has passed to grade the plan."""
         return self.months < LEAST_MONTHS
+
+
+def look_back(
+    then: pd.DataFrame, now: pd.DataFrame, day: pd.Timestamp, level: float, draws: int, seed: int = 0
+) -> Earlier | None:
+    """Judge an earlier day by the same gates; None without a month to judge by.
+
+    Parameters
+    ----------
+    then, now : account × month from the book as of the earlier day, and as of today. draws, seed : of the shuffles.
+    """
+    if not then["visits"].notna().any():
+        return None
+    evidence = weigh(then, level=level, draws=draws, seed=seed, further=())
+    return Earlier(day, evidence, int(np.isin(then["month"].unique(), now["month"].unique()).sum()))
 
 
 def read_plan(previous: str | Path, panel: pd.DataFrame, today: pd.Timestamp, seed: int = 0) -> PlanRecord | None:
