@@ -59,7 +59,7 @@ def test_a_bare_count_before_a_plural_noun_is_found():
     assert not _faults({"x": "{n:# account has|# accounts have} one of {share:.0%} of the accounts."})
 
 
-@pytest.mark.parametrize("playbook", [*PLAYBOOKS, "actions", "flags"])
+@pytest.mark.parametrize("playbook", [*PLAYBOOKS, "actions", "answers", "flags"])
 def test_the_sentences_of_a_playbook_agree_with_a_count_of_one(playbook):
     catalogue = sentences._catalogue(sentences.DEFAULT_LANGUAGE)
     assert _faults({key: text for key, text in catalogue.items() if key.split(".")[0] == playbook}) == {}

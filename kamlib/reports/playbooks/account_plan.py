@@ -11,6 +11,7 @@ from kamlib.studies.plans.account_plan import KINDS, AccountPlan
 
 ASPECTS = ("business", "products", "segment", "position", "strengths")
 SHRUNK = 0.9
+QUESTIONS = ("who", "want", "managed", "kept")
 STEPS = ("mission", "outside", "inside", "goals", "firm", "account", "decision")
 
 
@@ -59,11 +60,23 @@ def aspects(result: AccountPlan) -> pd.DataFrame:
     """The competitor in five aspects, as questions to answer with source and day."""
     known = result.competitors
     name = known["competitor"].iloc[0] if known is not None and len(known) else say("account_plan.somebody")
-    rows = [
-        {"what": say(f"account_plan.aspect_{a}", name=name), "why": say(f"account_plan.aspect_{a}_why")}
-        for a in ASPECTS
-    ]
-    return pd.DataFrame(rows)
+    return _asked([f"aspect_{aspect}" for aspect in ASPECTS], name)
+
+
+def four_questions(result: AccountPlan) -> pd.DataFrame:
+    """The four questions of key account management, to answer where the book cannot know."""
+    return _asked([f"question_{question}" for question in QUESTIONS], result.name)
+
+
+def fields(result: AccountPlan) -> pd.DataFrame:
+    """What to add to each of the four fields that no book shows."""
+    return _asked([f"field_{kind}" for kind in KINDS], result.name)
+
+
+def questions(result: AccountPlan) -> pd.DataFrame:
+    """All that the plan asks, in the order of its chapters: question (its key), what, why."""
+    parts = [four_questions(result), aspects(result), fields(result), steps(result)]
+    return pd.concat(parts, ignore_index=True)
 
 
 def goal(result: AccountPlan) -> Finding:
@@ -91,5 +104,5 @@ def steps(result: AccountPlan) -> pd.DataFrame:
 
 
 def _asked(keys: list[str], name: str) -> pd.DataFrame:
-    rows = [{"what": say(f"account_plan.{key}", name=name), "why": say(f"account_plan.{key}_why")} for key in keys]
-    return pd.DataFrame(rows)
+    told = [{"what": say(f"account_plan.{key}", name=name), "why": say(f"account_plan.{key}_why")} for key in keys]
+    return pd.DataFrame(told).assign(question=keys)
