@@ -84,46 +84,52 @@ def sql_features(folder: Path, money: str = "DECIMAL(38, 9)"):
     return _ask(
         folder,
         f"""
-        WITH sums AS (
-            SELECT account_id,
-                count(*) FILTER (order_date >= DATE '{START}') AS lines,
-                sum(revenue::{money}) FILTER (order_date >= DATE '{START}')::DOUBLE AS revenue,
-                sum(revenue::{money}) FILTER (order_date < DATE '{START}')::DOUBLE AS revenue_previous,
-                sum(revenue::{money}) FILTER (order_date >= DATE '{START}' AND revenue < 0)::DOUBLE AS returns,
-                sum(revenue::{money} - cost::{money}) FILTER (order_date >= DATE '{START}')::DOUBLE AS margin,
-                sum(abs(revenue)::{money}) FILTER (order_date >= DATE '{START}')::DOUBLE AS turnover,
-                sum(abs(revenue)::{money}) FILTER (order_date >= DATE '{START}' AND cost IS NOT NULL)::DOUBLE AS costed
-            FROM orders WHERE order_date BETWEEN DATE '{PREVIOUS}' AND DATE '{AS_OF}' GROUP BY account_id),
-        days AS (
-            SELECT account_id, order_date AS day,
-                order_date - lag(order_date) OVER (PARTITION BY account_id ORDER BY order_date) AS gap
-            FROM (SELECT account_id, order_date FROM orders WHERE order_date <= DATE '{AS_OF}'
-                GROUP BY ALL HAVING sum(revenue::{money}) > 0)),
+        WITH days AS (
+            SELECT account_id, order_date AS day, sum(revenue::{money}) AS net
+            FROM orders WHERE order_date <= DATE '{AS_OF}' GROUP BY ALL),
+        gaps AS (
+            SELECT account_id, day, lag(day) OVER (PARTITION BY account_id ORDER BY day) AS previous
+            FROM days WHERE net > 0),
         rhythm AS (
             SELECT account_id, min(day) AS first_order, max(day) AS last_order,
                 (DATE '{AS_OF}' - max(day))::DOUBLE AS recency_days,
                 count(*) FILTER (day >= DATE '{START}') AS order_days,
-                count(DISTINCT year(day) * 12 + month(day)) FILTER (day >= DATE '{START}') AS active_months,
-                median(gap) AS gap_median_days, avg(gap) AS gap_mean_days
+                count(*) FILTER (day >= DATE '{START}' AND (previous IS NULL OR previous < DATE '{START}'
+                    OR date_trunc('month', previous) < date_trunc('month', day))) AS active_months,
+                median(day - previous) AS gap_median_days, avg(day - previous) AS gap_mean_days
+            FROM gaps GROUP BY account_id),
+        money AS (
+            SELECT account_id, sum(net) FILTER (day >= DATE '{START}')::DOUBLE AS revenue,
+                sum(net) FILTER (day >= DATE '{PREVIOUS}' AND day < DATE '{START}')::DOUBLE AS revenue_previous
             FROM days GROUP BY account_id),
-        numbers AS (
-            SELECT account_id, count(*) AS orders, (max(net) / sum(net))::DOUBLE AS largest_order_share
-            FROM (SELECT account_id, order_id, sum(revenue::{money})::DOUBLE AS net FROM orders
-                WHERE order_date BETWEEN DATE '{START}' AND DATE '{AS_OF}' GROUP BY ALL)
-            WHERE net > 0 GROUP BY account_id),
+        bought AS (
+            SELECT account_id, order_id, count(*) AS lines, sum(revenue::{money}) AS net,
+                sum(revenue::{money}) FILTER (revenue < 0) AS returns,
+                sum(revenue::{money} - cost::{money}) AS margin,
+                sum(abs(revenue)::{money}) FILTER (cost IS NULL) AS uncosted
+            FROM orders WHERE order_date BETWEEN DATE '{START}' AND DATE '{AS_OF}' GROUP BY ALL),
+        sums AS (
+            SELECT account_id, count(*) FILTER (net > 0) AS orders, sum(lines) AS lines,
+                sum(returns)::DOUBLE AS returns, sum(margin)::DOUBLE AS margin,
+                sum(net) - 2 * coalesce(sum(returns), 0) AS turnover, coalesce(sum(uncosted), 0) AS uncosted,
+                max(net)::DOUBLE / sum(net) FILTER (net > 0)::DOUBLE AS largest_order_share
+            FROM bought GROUP BY account_id),
+        pairs AS (
+            SELECT account_id, product_id FROM orders
+            WHERE order_date BETWEEN DATE '{START}' AND DATE '{AS_OF}' AND revenue > 0 GROUP BY ALL),
         breadth AS (
-            SELECT account_id, count(*)::DOUBLE AS products, count(DISTINCT category)::DOUBLE AS categories
-            FROM (SELECT DISTINCT account_id, product_id FROM orders
-                WHERE order_date BETWEEN DATE '{START}' AND DATE '{AS_OF}' AND revenue > 0)
-            LEFT JOIN products USING (product_id) GROUP BY account_id)
+            SELECT account_id, sum(products)::DOUBLE AS products, count(category)::DOUBLE AS categories
+            FROM (SELECT account_id, category, count(*) AS products
+                FROM pairs LEFT JOIN products USING (product_id) GROUP BY ALL)
+            GROUP BY account_id)
         SELECT account_id, name, region, manager_id, first_order, last_order, recency_days,
             coalesce(order_days, 0) AS order_days, coalesce(active_months, 0) AS active_months,
             coalesce(orders, 0) AS orders, coalesce(lines, 0) AS lines, coalesce(revenue, 0) AS revenue,
             coalesce(revenue_previous, 0) AS revenue_previous, coalesce(returns, 0) AS returns, margin,
-            coalesce(costed, 0) / turnover AS margin_coverage, coalesce(products, 0) AS products,
+            (turnover - uncosted)::DOUBLE / turnover::DOUBLE AS margin_coverage, coalesce(products, 0) AS products,
             coalesce(categories, 0) AS categories, gap_median_days, gap_mean_days, largest_order_share
-        FROM accounts LEFT JOIN sums USING (account_id) LEFT JOIN rhythm USING (account_id)
-            LEFT JOIN numbers USING (account_id) LEFT JOIN breadth USING (account_id) ORDER BY account_id""",
+        FROM accounts LEFT JOIN rhythm USING (account_id) LEFT JOIN money USING (account_id)
+            LEFT JOIN sums USING (account_id) LEFT JOIN breadth USING (account_id) ORDER BY account_id""",
     )
 
 
@@ -131,17 +137,18 @@ def sql_months(folder: Path, money: str = "DECIMAL(38, 9)"):
     return _ask(
         folder,
         f"""
-        WITH sales AS (
-            SELECT account_id, date_trunc('month', day) AS month, sum(net)::DOUBLE AS revenue,
-                sum(margin)::DOUBLE AS margin, count(*) FILTER (net > 0) AS order_days
-            FROM (SELECT account_id, order_date AS day, sum(revenue::{money}) AS net,
-                    sum(revenue::{money} - cost::{money}) AS margin
-                FROM orders WHERE order_date <= DATE '{AS_OF}' GROUP BY ALL)
-            GROUP BY ALL),
+        WITH bought AS (
+            SELECT account_id, order_id, date_trunc('month', order_date) AS month, sum(revenue::{money}) AS net,
+                sum(revenue::{money} - cost::{money}) AS margin
+            FROM orders WHERE order_date <= DATE '{AS_OF}' GROUP BY ALL),
+        sales AS (
+            SELECT account_id, month, sum(net)::DOUBLE AS revenue, sum(margin)::DOUBLE AS margin,
+                count(*) FILTER (net > 0) AS orders
+            FROM bought GROUP BY ALL),
         numbers AS (
-            SELECT account_id, month, count(*) AS orders
-            FROM (SELECT account_id, order_id, date_trunc('month', order_date) AS month FROM orders
-                WHERE order_date <= DATE '{AS_OF}' GROUP BY ALL HAVING sum(revenue::{money}) > 0)
+            SELECT account_id, date_trunc('month', day) AS month, count(*) AS order_days
+            FROM (SELECT account_id, order_date AS day FROM orders WHERE order_date <= DATE '{AS_OF}'
+                GROUP BY ALL HAVING sum(revenue::{money}) > 0)
             GROUP BY ALL),
         grid AS (
             SELECT account_id, unnest(range(start, DATE '{AS_OF}', INTERVAL 1 MONTH))::DATE AS month
@@ -258,7 +265,7 @@ WORK: dict[str, Callable] = {
 def measure(name: str, folder: Path) -> dict:
     """Run one contender here and say what it took."""
     import duckdb  # noqa: F401
-    import ibis  # noqa: F401
+    import ibis.backends.duckdb  # noqa: F401  (Ibis leaves this import to the first use)
     import pandas  # noqa: F401
 
     import kamlib.book.panel  # noqa: F401
