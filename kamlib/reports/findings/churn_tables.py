@@ -23,14 +23,16 @@ ACCOUNT_COLUMNS = [
 AGENDA_COLUMNS = [
     "account_id", "name", "manager_id", "at_stake", "to_do", "contract_ends_on", "brings_a_year", "recency_days", "why",
 ]  # fmt: skip
+TOLD = ("partial_defection", "contract_ends")  # reasons that the agenda's signs tell already
 STATUSES = ("active", "off_season", "silent")
 
 
 def churn_agenda(result: Churn) -> pd.DataFrame:
     """What wants doing now in one list, the most money a year at stake first, in words."""
     rows = result.agenda
+    beside = rows.assign(reasons=[[code for code in codes if code not in TOLD] for codes in rows["reasons"]])
     to_do = ["; ".join(say(f"churn.sign_{sign}") for sign in signs) for signs in rows["signs"]]
-    shown = rows.assign(name=rows["name"].fillna(rows["account_id"]), to_do=to_do, why=_reasons(rows, ""))
+    shown = rows.assign(name=rows["name"].fillna(rows["account_id"]), to_do=to_do, why=_reasons(beside, ""))
     return shown.drop(columns=["signs", "reasons"])
 
 
