@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from payloads import PAYLOADS
+from test_plurals import _faults
 
 from kamlib import open_book
 from kamlib.errors import RequestError
-from kamlib.reports import figures, findings
+from kamlib.reports import figures, findings, sentences
 from kamlib.reports.sentences import keys, say
 from kamlib.studies import dossier, dues
 from kamlib.studies.dossier.published import Published, read_published
@@ -371,3 +372,9 @@ def test_next_says_what_comes_first_and_how_much_is_late():
     ahead = actions.assign(days_overdue=0)
     assert "First, on 29 September 2026: Ask" in findings.account_next(_said(actions=ahead), 90).sentence
     assert findings.account_next(_said(actions=actions.head(0)), 90).sentence == say("dossier.next_none", horizon=90)
+
+
+@pytest.mark.parametrize("topic", ["dossier", "visit_brief", "weekly"])
+def test_the_sentences_agree_with_a_count_of_one(topic):
+    catalogue = sentences._catalogue(sentences.DEFAULT_LANGUAGE)
+    assert _faults({key: text for key, text in catalogue.items() if key.split(".")[0] == topic}) == {}

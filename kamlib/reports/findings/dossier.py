@@ -78,8 +78,8 @@ def account_rhythm(result: Dossier) -> Finding:
         return _plain("rhythm", sentence, value=recency, unit="days", n=days, verdict=Verdict.NO_CONCLUSION)
     is_late = found["late_on"] < result.as_of
     branch = "late" if is_late else "time" if expected >= result.as_of else "soon"
-    values = {"name": name, "last": found["last_order"], "gap": found["gap_median_days"], "expected": expected}
-    values |= {"long": found["gap_long_days"], "late": found["late_on"]}
+    values = {"name": name, "last": found["last_order"], "gap": round(found["gap_median_days"]), "expected": expected}
+    values |= {"long": round(found["gap_long_days"]), "late": found["late_on"]}
     verdict, reason = judge(_fresh(result))
     return Finding(
         "dossier.rhythm",
