@@ -427,6 +427,12 @@ def test_the_agenda_lists_each_account_once_at_its_largest_stake():
     assert found["signs"].tolist() == [["partial", "call"], ["silent"], ["renewal"], ["call"]]
 
 
+def test_money_at_stake_counts_the_silences_that_last():
+    sales = sales_of({"a": range(0, 300, 30)}, until=364)
+    rows = _listed(sales, is_silent=[True], recency_days=[100.0], margin_lost=[900.0])
+    assert agenda(rows, sales, None, Silence(), 90, lasting=0.4)["at_stake"].tolist() == pytest.approx([360])
+
+
 def test_an_old_silence_is_not_on_the_agenda():
     sales = sales_of({"a": range(0, 300, 30)}, until=364)
     rows = _listed(sales, is_silent=[True], recency_days=[121.0], margin_lost=[9.0])

@@ -182,7 +182,7 @@ def measure(
         horizon_days=horizon_days,
         level=level,
         accounts=accounts,
-        agenda=agenda(accounts, sales, contracts, silence, horizon_days),
+        agenda=agenda(accounts, sales, contracts, silence, horizon_days, came_back.lasting),
         returns=came_back,
         **_of_contest(held),
         at_risk=float(accounts["value_at_risk"].sum(min_count=1)),

@@ -15,7 +15,12 @@ COLUMNS = ["account_id", "name", "manager_id", "signs", "at_stake", "brings_a_ye
 
 
 def agenda(
-    accounts: pd.DataFrame, sales: Sales, contracts: Renewals | None, silence: Silence, horizon_days: int
+    accounts: pd.DataFrame,
+    sales: Sales,
+    contracts: Renewals | None,
+    silence: Silence,
+    horizon_days: int,
+    lasting: float = 1.0,
 ) -> pd.DataFrame:
     """Every account that wants something done now, once, the most money a year at stake first.
 
@@ -24,6 +29,7 @@ def agenda(
     accounts : the accounts with their actions, as :func:`~kamlib.studies.churn.calls.actions` returns them.
     sales, contracts : what was bought, and what became of contracts, if any are kept.
     silence : the rule by which an account is silent. horizon_days : ahead for contracts, back for fresh silences.
+    lasting : share of silences that do not end by themselves within a year.
 
     Returns
     -------
@@ -32,19 +38,20 @@ def agenda(
 
     Notes
     -----
-    What is at stake in a year is, for a *call*, the risk times what the account brings; for a *renewal*, the share of
-    contracts that were not renewed so far times what it brings (half of it as long as none has ended; Jeffreys);
-    for a *partial* loss, what is missing; for an account that fell *silent* within the last *horizon_days*, all of
-    it. An account with several signs stands at the largest: the same money is not lost twice.
+    What is at stake in a year is, for a *call*, the risk times what the account brings, and for one that fell *silent*
+    within the last *horizon_days* all that it brought, both times the share of silences that last; for a *renewal*,
+    the share of contracts that were not renewed so far times what it brings (half of it as long as none has ended;
+    Jeffreys); for a *partial* loss, what is missing. An account with several signs stands at the largest: the same
+    money is not lost twice.
     """
     year = sales.margin.total(sales.as_of - YEAR_DAYS, sales.as_of)[sales.number(accounts["account_id"])]
     brings = np.maximum(year, 0.0)
     stakes = pd.DataFrame(
         {
             "renewal": np.where(accounts["contract_ends_on"].notna(), brings * _lost_share(contracts), np.nan),
-            "silent": np.where(_is_fresh(accounts, silence, horizon_days), accounts["margin_lost"], np.nan),
+            "silent": np.where(_is_fresh(accounts, silence, horizon_days), accounts["margin_lost"] * lasting, np.nan),
             "partial": np.where(accounts["is_partial"], brings * (1 / accounts["partial_ratio"] - 1), np.nan),
-            "call": np.where(accounts["action"] == "call", brings * accounts["risk"], np.nan),
+            "call": np.where(accounts["action"] == "call", brings * accounts["risk"] * lasting, np.nan),
         },
         index=accounts.index,
     )[list(SIGNS)]
