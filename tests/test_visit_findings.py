@@ -9,6 +9,7 @@ import pytest
 
 from kamlib.reports import figures, findings
 from kamlib.reports.finding import Verdict
+from kamlib.reports.findings.visits import level_table
 from kamlib.studies.cadence import Cadence
 from kamlib.studies.visits import Visits
 from kamlib.studies.visits.callplan import Plan
@@ -181,18 +182,24 @@ def test_classes(p, text):
     assert text in findings.visit_classes(_result(_evidence(classes=_classes(p)))).sentence
 
 
-def _kinds(*lows):
-    names = ["rep", "kam"] if len(lows) == 2 else ["visit", "call", "email"]
-    frame = pd.DataFrame({"kind": names, "contacts": 200, "per_contact": [0.1, 0.3, 0.2][: len(lows)]})
-    return frame.assign(low=lows, high=0.5)
+def _kinds(*effects):
+    """Kinds beside the first, each with its difference and p-value."""
+    names = ["rep", "kam", "executive", ""] if len(effects) == 2 else ["visit", "call", "video", "email"]
+    rows = [(np.nan, np.nan), *effects, *([(np.nan, np.nan)] if len(effects) == 2 else [])]
+    frame = pd.DataFrame(rows, columns=["difference", "p_value"]).assign(kind=names, contacts=200)
+    return frame.assign(low=frame["difference"] - 0.1, high=frame["difference"] + 0.1)
 
 
 @pytest.mark.parametrize(
     ("frame", "text"),
     [
-        (_kinds(0.05, 0.2), "most with those of the first named: key account manager, sales representative."),
-        (_kinds(-0.05, 0.2), "some visitors only, the largest gain first: key account manager."),
-        (_kinds(-0.05, -0.2), "of 2 kinds of visitor none alone goes clearly"),
+        (_kinds((0.3, 0.5), (0.1, 0.9)), "no visitor's differ from those of the sales representative by more than"),
+        (_kinds((0.3, 0.01), (0.1, 0.9)), "more revenue goes with those of the key account manager than with those"),
+        (_kinds((-0.3, 0.01), (0.1, 0.9)), "less revenue goes with those of the key account manager than with those"),
+        (
+            _kinds((-0.3, 0.01), (0.3, 0.01)),
+            "more revenue goes with those of the executive than with those of the sales",
+        ),
         (pd.DataFrame(), "not on record often enough"),
     ],
 )
@@ -203,9 +210,10 @@ def test_visitors(frame, text):
 @pytest.mark.parametrize(
     ("frame", "text"),
     [
-        (_kinds(0.05, 0.2, 0.1), "most with those of the first named: call, e-mail, visit."),
-        (_kinds(-0.05, 0.2, -0.1), "in some channels only, the largest gain first: call."),
-        (_kinds(-0.05, -0.2, -0.1), "of 3 channels of contact none alone"),
+        (_kinds((0.3, 0.5), (0.1, 0.9), (0.1, 0.9)), "no way differs from the most frequent one (visit) by more"),
+        (_kinds((0.3, 0.01), (0.1, 0.01), (0.1, 0.9)), "than with the most frequent one (visit): call, video call."),
+        (_kinds((-0.3, 0.01), (0.1, 0.9), (0.1, 0.9)), "less revenue goes with these than with the most frequent one"),
+        (_kinds((-0.3, 0.01), (0.1, 0.9), (0.1, 0.01)), "one (visit): e-mail; and less with these: call."),
         (pd.DataFrame(), "too few to tell their effects apart"),
     ],
 )
@@ -213,16 +221,31 @@ def test_channels(frame, text):
     assert text in findings.visit_channels(_result(_evidence(channels=frame))).sentence
 
 
+def test_visits_of_unknown_visitors_are_counted_and_shown():
+    result = _result(_evidence(levels=_kinds((0.3, 0.5), (0.1, 0.9))))
+    assert findings.visit_levels(result).n == 800
+    table = level_table(result)
+    assert table["visitor"].tolist()[-1] == "others, or not on record" and table["against_first"].isna().tolist()[0]
+
+
 @pytest.mark.parametrize("make", [findings.visit_levels, findings.visit_channels])
 def test_kinds_are_not_told_apart_where_the_gates_fail(make):
-    evidence = _evidence(levels=_kinds(0.05, 0.2), channels=_kinds(0.05, 0.2, 0.1), lead=FAILED)
+    evidence = _evidence(
+        levels=_kinds((0.3, 0.0), (0.1, 0.9)), channels=_kinds((0.3, 0.0), (0.1, 0.9), (0, 1)), lead=FAILED
+    )
     assert make(_result(evidence)).verdict is Verdict.NO_CONCLUSION
+
+
+def test_a_pre_test_says_the_smallest_move_it_could_have_seen():
+    reason = findings.visit_programme(_result(_evidence(), programme=_programme(before_seen=0.3))).reason
+    assert "(p = 0.50) says little, since only a move of 30% or more would have been seen" in reason
 
 
 def _programme(**more):
     by = pd.DataFrame({"event_time": range(-5, 9), "estimate": 0.1, "low": 0.0, "high": 0.2})
     given = {"name": "executive", "fit": SimpleNamespace(dynamic=SimpleNamespace(by=by)), "n_began": 60}
     given |= {"n_compared": 100, "n_dropped": 20, "n_never": 40, "lift": 0.1, "low": 0.05, "high": 0.2, "before_p": 0.5}
+    given |= {"joint_p": 0.5, "before_seen": 0.05}
     return Programme(**(given | more))
 
 
@@ -233,6 +256,9 @@ def _programme(**more):
         (_programme(lift=-0.1, low=-0.2, high=-0.05), "accounts sold less than those", Verdict.USABLE),
         (_programme(low=-0.1), "is not clear: 10% against", Verdict.CAUTION),
         (_programme(before_p=0.01), "moved otherwise than the rest already", Verdict.NO_CONCLUSION),
+        (_programme(before_p=np.nan, joint_p=np.nan, before_seen=np.inf), "10% more", Verdict.NO_CONCLUSION),
+        (_programme(before_seen=0.3), "accounts sold 10% more", Verdict.CAUTION),
+        (_programme(joint_p=0.001), "accounts sold 10% more", Verdict.CAUTION),
         (_programme(n_never=4, name="club"), "In the year after the club", Verdict.CAUTION),
         (None, "Too few accounts had such a beginning", Verdict.NO_CONCLUSION),
     ],
@@ -567,9 +593,8 @@ def _cadence(**more) -> Cadence:
         ),
         (findings.log_delay, {}, "after 2.0 days at the median of 100"),
         (findings.log_delay, {"logged": 0}, "is not on record"),
-        (findings.executive_time, {}, "less than the declared 33%"),
-        (findings.executive_time, {"executive_share": 0.3}, "close to the declared 33%"),
-        (findings.executive_time, {"executive_share": 0.6}, "more than the declared 33%"),
+        (findings.executive_time, {}, "Executives bear 10% of all visiting time (by hours). The practice asks for"),
+        (findings.executive_time, {"executive_share": 0.0}, "None of the 100 visits with a known visitor is by an"),
         (findings.executive_time, {"executive_share": np.nan}, "is not on record"),
         (findings.contact_levels, {}, "0 were met on two levels or more in the last year; in 1"),
         (findings.contact_levels, {"levels": pd.DataFrame()}, "not on record"),

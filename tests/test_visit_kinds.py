@@ -30,18 +30,46 @@ def _take(name, step):
     return step()
 
 
-def test_only_the_kind_of_contact_that_sells_is_found_to_sell():
+def test_a_kind_that_does_not_sell_is_found_to_bring_less():
     panel = _panel(contacts_visit=0.3, contacts_call=0.0)
-    found = by_kind(with_stocks(panel, 0.0), CHANNELS, "log1p", 0.99, _take).set_index("kind")
-    per_contact = np.expm1(0.3 * np.log1p(1 / (1 + panel["contacts_visit"].mean())))
-    assert found.loc["visit", "low"] < per_contact < found.loc["visit", "high"]
-    assert found.loc["call", "low"] < 0 < found.loc["call", "high"]
+    found = by_kind(with_stocks(panel, 0.0), CHANNELS, "log1p", 0.9, _take)
+    named = found.set_index("kind")
+    other = found["kind"].iloc[1]
+    sign = -1 if other == "call" else 1
+    assert sign * named.loc[other, "difference"] > 0 and named.loc[other, "p_value"] < 0.01
+
+
+def test_kinds_that_sell_alike_are_told_apart_no_more_often_than_chance():
+    clear = []
+    for seed in range(20):
+        panel = _panel(seed, visits_rep=0.0, visits_kam=0.0, visits_executive=0.0)
+        panel["revenue"] *= np.exp(0.3 * np.log1p(panel["visits"]))
+        found = by_kind(with_stocks(panel, 0.0), LEVELS, "log1p", 0.9, _take)
+        clear.append((found["p_value"] < 0.1).any())
+    assert sum(clear) <= 6
+
+
+def test_a_rare_kind_that_sells_as_the_rest_does_not_look_stronger_for_being_rare():
+    panel = _panel(visits_rep=0.0, visits_kam=0.0)
+    is_kam = np.random.default_rng(1).random(len(panel)) < 0.15
+    panel["visits_rep"], panel["visits_kam"] = panel["visits"] * ~is_kam, panel["visits"] * is_kam
+    panel["revenue"] *= np.exp(0.3 * np.log1p(panel["visits"]))
+    found = by_kind(with_stocks(panel, 0.0), LEVELS, "log1p", 0.9, _take).set_index("kind")
+    assert found.loc["kam", "low"] < 0 < found.loc["kam", "high"]
+
+
+def test_visits_of_unknown_visitors_stay_in_the_total_and_are_counted():
+    panel = _panel(visits_rep=0.2, visits_kam=0.2)
+    panel["visits"] += 1
+    found = by_kind(with_stocks(panel, 0.0), LEVELS, "log1p", 0.9, _take).set_index("kind")
+    assert found["contacts"].sum() == panel["visits"].sum() and found.loc["", "contacts"] == len(panel)
 
 
 def test_a_kind_with_few_contacts_is_not_asked_about():
     panel = _panel(visits_rep=0.2, visits_kam=0.0, visits_executive=0.1)
     panel["visits_kam"] = np.where(np.arange(len(panel)) < 50, 1.0, 0.0)
-    assert by_kind(with_stocks(panel, 0.0), LEVELS, "log1p", 0.9, _take)["kind"].tolist() == ["rep", "executive"]
+    found = by_kind(with_stocks(panel, 0.0), LEVELS, "log1p", 0.9, _take)
+    assert set(found["kind"]) == {"rep", "executive", ""}  # the rest stands without a name
 
 
 def test_one_kind_alone_is_compared_with_nothing():

@@ -20,7 +20,7 @@ from kamlib.reports.findings.visits import (
 )
 from kamlib.studies.visits import Visits
 
-_ENDS = ("per_contact_low", "per_contact_high")
+_AGAINST = ["against_first", "against_low", "against_high"]
 ELASTICITY = "percent more revenue for one percent more visits"
 
 
@@ -88,30 +88,26 @@ def draw_class_effects(result: Visits) -> Axes:
 
 
 def draw_level_effects(result: Visits) -> Axes:
-    """What one more visit a month brings, by who makes it."""
-    table = level_table(result)
-    if not len(table):
-        return blank("Whose visit brings more")
-    drawn = axes("Whose visit brings more", "more revenue for one more visit a month", height=2.4)
-    _bars(drawn, table["visitor"], table["per_visit"], table["per_visit_low"], table["per_visit_high"], [ACCENT])
-    drawn.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    n = int(table["visits"].sum())
-    footnote(drawn, f"n = {n:,} visits; bars: {result.level:.0%} intervals, the visits of the others held constant")
-    return drawn
+    """How visits differ by who makes them, at the same number of visits."""
+    return _draw_kinds(result, level_table(result), "Whose visit brings more", "visits")
 
 
 def draw_channel_effects(result: Visits) -> Axes:
-    """What one more contact a month brings, by the way it is made."""
-    table = channel_table(result)
-    if not len(table):
-        return blank("Which way of contact brings more")
-    drawn = axes("Which way of contact brings more", "more revenue for one more contact a month", height=2.8)
-    _bars(drawn, table["contact_channel"], *(table[c] for c in ("per_contact", *_ENDS)), [ACCENT])
+    """How contacts differ by the way they are made, at the same number of contacts."""
+    return _draw_kinds(result, channel_table(result), "Which way of contact brings more", "contacts")
+
+
+def _draw_kinds(result: Visits, table: pd.DataFrame, title: str, counted: str) -> Axes:
+    known = table.dropna(subset=["against_first"])
+    if not len(known):
+        return blank(title)
+    first = table.iloc[0, 0]
+    label = f"more revenue for one {counted[:-1]} a month than for one of: {first}"
+    drawn = axes(title, label, height=1.6 + 0.4 * len(known))
+    _bars(drawn, known.iloc[:, 0], *(known[column] for column in _AGAINST), [ACCENT])
     drawn.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    n = int(table["contacts"].sum())
-    footnote(
-        drawn, f"n = {n:,} contacts; bars: {result.level:.0%} intervals, those in the other channels held constant"
-    )
+    n = int(table[counted].sum())
+    footnote(drawn, f"n = {n:,} {counted}; bars: {result.level:.0%} intervals, at the same number of {counted}")
     return drawn
 
 

@@ -66,19 +66,19 @@ def log_delay(result: Visits) -> Finding:
 
 
 def executive_time(result: Visits) -> Finding:
-    """The share of visiting time that executives bear, against the declared one."""
+    """The executives' share of all visiting time, which is not the share of their own time that is declared."""
     cadence = result.cadence
     if cadence is None:
         return absent(result, "visits.executive_time", ("K082", "K083"))
     if np.isnan(cadence.executive_share):
         return nothing("visits.executive_time", say("visits.executive_none"), ("K082", "K083"))
-    gap = cadence.executive_share - cadence.executive_target
-    branch = "near" if abs(gap) <= 0.05 else "below" if gap < 0 else "above"
+    if not cadence.executive_share:
+        return nothing("visits.executive_time", say("visits.executive_nobody", n=cadence.executive_n), ("K082", "K083"))
     verdict, reason = judge(_enough(cadence.executive_n))
     basis = say(f"visits.basis_{cadence.executive_basis}")
     return Finding(
         "visits.executive_time",
-        say(f"visits.executive_{branch}", share=cadence.executive_share, target=cadence.executive_target, basis=basis),
+        say("visits.executive_share", share=cadence.executive_share, target=cadence.executive_target, basis=basis),
         cadence.executive_share,
         f"share of {cadence.executive_basis}",
         n=cadence.executive_n,

@@ -17,8 +17,8 @@ POWER_NEEDED = LITERATURE["albers"]
 ALPHA = 0.05
 LADDER = ["method", "elasticity", "low", "high", "account_months", "n_accounts", "reason"]
 CLASSES = ["class", "n_accounts", "estimate", "pooled_estimate", "pooled_low", "pooled_high", "reason"]
-LEVELS = ["visitor", "visits", "per_visit", "per_visit_low", "per_visit_high"]
-CHANNELS = ["contact_channel", "contacts", "per_contact", "per_contact_low", "per_contact_high"]
+LEVELS = ["visitor", "visits", "against_first", "against_low", "against_high"]
+CHANNELS = ["contact_channel", "contacts", "against_first", "against_low", "against_high"]
 QUARTERS = ["quarters_since", "lift_since", "lift_since_low", "lift_since_high"]
 LEAST_COMPARED = 10
 
@@ -133,32 +133,38 @@ def visit_classes(result: Visits) -> Finding:
 
 
 def visit_levels(result: Visits) -> Finding:
-    """Whose visits go with more revenue, the visits of the others held constant."""
-    return _kinds(result, "visitors", result.evidence and result.evidence.levels)
+    """Whether visits bring more by who makes them, at the same number of visits."""
+    return _kinds(result, "visitor", result.evidence and result.evidence.levels)
 
 
 def visit_channels(result: Visits) -> Finding:
-    """In which channel contacts go with more revenue, those in the others held constant."""
-    return _kinds(result, "channels", result.evidence and result.evidence.channels)
+    """Whether contacts bring more by the way they are made, at the same number of contacts."""
+    return _kinds(result, "channel", result.evidence and result.evidence.channels)
 
 
 def _kinds(result: Visits, topic: str, frame: pd.DataFrame | None) -> Finding:
+    name = f"visits.{topic}s"
     if frame is None:
-        return absent(result, f"visits.{topic}")
+        return absent(result, name)
     if not len(frame):
-        return nothing(f"visits.{topic}", say(f"visits.{topic}_effect_none"))
-    clear = frame[frame["low"] > 0].sort_values("per_contact", ascending=False)
-    names = ", ".join(say(f"visits.{topic[:-1]}_{name}") for name in clear["kind"])
-    branch = "all" if len(clear) == len(frame) else "some" if len(clear) else "unclear"
+        return nothing(name, say(f"visits.{topic}s_effect_none"))
+    clear = frame[frame["p_value"] < 1 - result.level]
+    more, less = (_kind_names(topic, clear[clear["difference"] * sign > 0]) for sign in (1, -1))
+    branch = "both" if more and less else "more" if more else "less" if less else "alike"
+    first = say(f"visits.{topic}_{frame['kind'].iloc[0]}")
     verdict, reason = judge(*effect_gates(result))
     return Finding(
-        f"visits.{topic}",
-        say(f"visits.{topic}_effect_{branch}", clear=names, kinds=len(frame)),
+        name,
+        say(f"visits.{topic}s_effect_{branch}", more=more, less=less, first=first),
         n=int(frame["contacts"].sum()),
         verdict=verdict,
         reason=reason,
         practices=("K084",),
     )
+
+
+def _kind_names(topic: str, frame: pd.DataFrame) -> str:
+    return ", ".join(say(f"visits.{topic}_{kind or 'unknown'}") for kind in frame["kind"])
 
 
 def visit_programme(result: Visits) -> Finding:
@@ -171,11 +177,15 @@ def visit_programme(result: Visits) -> Finding:
     what = say(f"visits.programme_{found.name}")
     values = {"what": what, "n": found.n_began, "lift": found.lift, "low": found.low, "high": found.high}
     values |= {"p": found.before_p, "never": found.n_never, "dropped": found.n_dropped, "compared": found.n_compared}
-    moved_before = found.before_p < ALPHA
-    is_clear = not found.low <= 0 <= found.high
+    values |= {"joint": found.joint_p, "seen": found.before_seen}
+    is_tested, moved_before = bool(np.isfinite(found.before_p)), found.before_p < ALPHA
+    is_clear, is_seen = not found.low <= 0 <= found.high, found.before_seen <= abs(found.lift)
     branch = "before" if moved_before else "up" if found.low > 0 else "down" if found.high < 0 else "unclear"
     verdict, reason = judge(
         Gate(not moved_before, Verdict.NO_CONCLUSION, say("visits.gate_programme_before", **values)),
+        Gate(is_tested, Verdict.NO_CONCLUSION, say("visits.gate_programme_untested", **values)),
+        Gate(is_seen or moved_before or not is_tested, Verdict.CAUTION, say("visits.gate_programme_weak", **values)),
+        Gate(not found.joint_p < ALPHA, Verdict.CAUTION, say("visits.gate_programme_joint", **values)),
         Gate(is_clear, Verdict.CAUTION, say("visits.gate_zero")),
         Gate(found.n_never >= LEAST_COMPARED, Verdict.CAUTION, say("visits.gate_programme_few", **values)),
     )
@@ -213,20 +223,20 @@ def class_table(result: Visits) -> pd.DataFrame:
 
 
 def level_table(result: Visits) -> pd.DataFrame:
-    """What one more visit a month brings, by who makes it."""
-    if result.evidence is None or not len(result.evidence.levels):
-        return pd.DataFrame(columns=LEVELS)
-    names = ["kind", "visits", "per_visit", "per_visit_low", "per_visit_high"]
-    frame = result.evidence.levels.set_axis(names, axis=1)
-    return frame.assign(visitor=[say(f"visits.visitor_{name}") for name in frame["kind"]])[LEVELS]
+    """How visits differ by who makes them, from those of the most frequent visitor."""
+    return _kind_table(result.evidence and result.evidence.levels, "visitor", LEVELS)
 
 
 def channel_table(result: Visits) -> pd.DataFrame:
-    """What one more contact a month brings, by the way it is made."""
-    if result.evidence is None or not len(result.evidence.channels):
-        return pd.DataFrame(columns=CHANNELS)
-    frame = result.evidence.channels.rename(columns={"low": "per_contact_low", "high": "per_contact_high"})
-    return frame.assign(contact_channel=[say(f"visits.channel_{name}") for name in frame["kind"]])[CHANNELS]
+    """How contacts differ by the way they are made, from the most frequent one."""
+    return _kind_table(result.evidence and result.evidence.channels, "channel", CHANNELS)
+
+
+def _kind_table(frame: pd.DataFrame | None, topic: str, columns: list[str]) -> pd.DataFrame:
+    if frame is None or not len(frame):
+        return pd.DataFrame(columns=columns)
+    named = [say(f"visits.{topic}_{kind or 'unknown'}") for kind in frame["kind"]]
+    return frame[["kind", "contacts", "difference", "low", "high"]].assign(kind=named).set_axis(columns, axis=1)
 
 
 def programme_table(result: Visits) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What one more contact a month brings, by who makes it and by the way it is made; the others held constant."""
+"""Whether contacts bring more by who makes them, or by the way they are made, at the same number of contacts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from statsmodels.stats.multitest import multipletests
 
 from kamlib.book.store import Book
 from kamlib.studies.effects import effect
@@ -13,6 +14,7 @@ from kamlib.studies.effects.carryover import adstock
 
 LEVELS, CHANNELS = "visits_", "contacts_"
 BURN_IN_MONTHS = 3
+KINDS = ["kind", "contacts", "difference", "low", "high", "p_value"]
 LEAST_CONTACTS = 100  # with fewer, a kind is not asked about: its interval would hold anything
 
 
@@ -49,27 +51,59 @@ def with_stocks(panel: pd.DataFrame, carry: float) -> pd.DataFrame:
 
 
 def by_kind(stocked: pd.DataFrame, prefix: str, scale: str, level: float, tries: Callable) -> pd.DataFrame:
-    """One row per kind: kind, contacts, per_contact, low, high (share of revenue per further contact a month).
+    """How kinds of contact differ from the most frequent kind, at the same number of contacts.
 
-    Empty where fewer than two kinds can be compared.
+    All contacts enter as one stock, concave as in the rest of the study, and beside it the share that each kind has
+    in it: three concave stocks side by side would make whoever comes rarely look strong. Contacts of unknown kind,
+    or of one too rare to ask about, are a kind of their own, which is not told of.
 
     Parameters
     ----------
     stocked : as :func:`with_stocks` returns it. prefix : LEVELS or CHANNELS.
     tries : takes a name and a step, and keeps the reason where the step cannot be taken.
+
+    Returns
+    -------
+    pandas.DataFrame
+        one row per kind, the most frequent first: kind ("" for the unknown and the rare), contacts, difference, low,
+        high (share of revenue by which one contact of the kind a month brings more than one of the first), p_value
+        (Holm's, over the kinds). Missing for the first and for ""; empty where fewer than two kinds can be compared.
     """
-    columns = columns_of(stocked, prefix)
-    columns = columns if len(columns) > 1 else []
-    logs = stocked.assign(**{f"log1p_{c}": np.log1p(stocked[f"stock_{c}"]) for c in columns})
+    columns = sorted(columns_of(stocked, prefix), key=lambda column: -stocked[column].sum())
+    if len(columns) < 2:
+        return pd.DataFrame(columns=KINDS)
+    shares, total = _shares(stocked, columns, prefix)
+    frame = stocked.assign(log_total=np.log1p(total), **shares)
+    mean = float(total.mean())
     rows = []
-    for column in columns:
-        others, name = tuple(f"log1p_{c}" for c in columns if c != column), column.removeprefix(prefix)
-        stock = f"stock_{column}"
-        one = tries(name, lambda s=stock, o=others: effect(logs, exposure=s, covariates=o, scale=scale, level=level))
+    for column in columns[1:]:
+        others, name = tuple(c for c in shares if c != f"share_{column}"), column.removeprefix(prefix)
+        given = {"covariates": ("log_total", *others), "scale": "level", "level": level}
+        one = tries(name, lambda c=f"share_{column}", g=given: effect(frame, exposure=c, **g))
         if one:
-            step = np.log1p(1 / (1 + stocked[stock].mean()))
-            values = np.expm1(step * np.array([one.estimate, *one.interval]))
-            count = int(stocked[column].sum())
-            row = {"kind": name, "contacts": count, "per_contact": values[0], "low": values[1], "high": values[2]}
-            rows.append(row)
-    return pd.DataFrame(rows, columns=["kind", "contacts", "per_contact", "low", "high"])
+            difference, low, high = np.expm1(np.array([one.estimate, *one.interval]) / (1 + mean))
+            rows.append({"kind": name, "difference": difference, "low": low, "high": high, "p_value": one.p_value})
+    return _table(stocked, columns, prefix, pd.DataFrame(rows, columns=["kind", *KINDS[2:]]))
+
+
+def _shares(stocked: pd.DataFrame, columns: list[str], prefix: str) -> tuple[dict[str, pd.Series], pd.Series]:
+    """Share of the kinds but the first in the stock of all contacts, and that stock."""
+    known = stocked[[f"stock_{column}" for column in columns]].sum(axis=1, min_count=len(columns))
+    total = stocked["stock"] if prefix == LEVELS else known
+    shares = {f"share_{column}": stocked[f"stock_{column}"] / (1 + total) for column in columns[1:]}
+    unknown = (total - known).clip(lower=0)
+    if unknown.sum() > 1e-6:
+        shares["share_unknown"] = unknown / (1 + total)
+    return shares, total
+
+
+def _table(stocked: pd.DataFrame, columns: list[str], prefix: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """All kinds with their contacts, those of unknown kind last, and the p-values made fit for several looks."""
+    counts = {column.removeprefix(prefix): int(stocked[column].sum()) for column in columns}
+    if prefix == LEVELS and (unknown := int(stocked["visits"].sum()) - sum(counts.values())) > 0:
+        counts[""] = unknown
+    table = pd.DataFrame({"kind": counts.keys(), "contacts": counts.values()}).merge(rows, on="kind", how="left")
+    known = table["p_value"].notna()
+    if known.any():
+        table.loc[known, "p_value"] = multipletests(table.loc[known, "p_value"], method="holm")[1]
+    return table

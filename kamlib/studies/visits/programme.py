@@ -33,7 +33,10 @@ class Programme:
         left out because they did not sell in every quarter or had begun in the first.
     n_never : of those compared, how many never began.
     lift, low, high : change of revenue in the first year since the beginning, as a share.
-    before_p : p-value that the accounts did not move otherwise already in the quarters before they began.
+    before_p, joint_p : p-values that the accounts did not move otherwise already in the quarters before they began,
+        by their mean and by each of them; NaN where no quarter lies before.
+    before_seen : smallest mean move before, as a share of revenue, that the first test would have seen four times in
+        five; infinite where there is nothing to test.
     """
 
     name: str
@@ -46,6 +49,8 @@ class Programme:
     low: float
     high: float
     before_p: float
+    joint_p: float
+    before_seen: float
 
 
 def follow(book: Book, panel: pd.DataFrame, name: str, level: float) -> Programme | None:
@@ -84,6 +89,8 @@ def follow(book: Book, panel: pd.DataFrame, name: str, level: float) -> Programm
         low=float(low),
         high=float(high),
         before_p=_before_p(fit),
+        joint_p=float(fit.pretrend_p),
+        before_seen=_before_seen(fit, level),
     )
 
 
@@ -119,3 +126,10 @@ def _before_p(fit: Staggered) -> float:
     if not np.isfinite(fit.before.standard_error) or not fit.before.standard_error:
         return np.nan
     return float(2 * stats.norm.sf(abs(fit.before.estimate) / fit.before.standard_error))
+
+
+def _before_seen(fit: Staggered, level: float, power: float = 0.8) -> float:
+    error = fit.before.standard_error
+    if not np.isfinite(error):
+        return np.inf
+    return float(np.expm1((stats.norm.ppf(0.5 + level / 2) + stats.norm.ppf(power)) * error))
