@@ -43,3 +43,18 @@ def test_with_one_account_and_its_orders_alone_it_does_not_fail(path, tmp_path, 
 
 def _account(path, account_id: str) -> dict:
     return {"account_id": account_id} if "account_id:" in path.read_text(encoding="utf-8") else {}
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in PLAYBOOKS if "key_accounts(" in path.read_text(encoding="utf-8")], ids=lambda p: p.stem
+)
+def test_key_accounts_are_those_the_segmentation_of_this_period_names(path, tmp_path, monkeypatch):
+    named = tmp_path / "reports" / "segmentation" / "tables"
+    named.mkdir(parents=True)
+    pd.DataFrame({"account_id": ["0001", "0002"], "is_key": [False, True]}).to_parquet(named / "accounts.parquet")
+    book, given = book_of(tmp_path / "book"), {"tables": str(tmp_path / "reports")}
+    with_report = run(path, book, tmp_path / "out", monkeypatch, **given)
+    assert "Key accounts are those that the segmentation report of this period names." in with_report.shown
+    alone = run(path, book, tmp_path / "alone", monkeypatch)
+    assert any(text.startswith("Key accounts are those named strategic and those in class A") for text in alone.shown)
+    assert with_report.names["named"].tolist() == ["0002"]

@@ -58,13 +58,15 @@ class SymposiumPlan:
     names: pd.Series
 
 
-def measure(book: Book, content_from: int = 8, guests_at_most: int = 50) -> SymposiumPlan:
+def measure(book: Book, content_from: int = 8, guests_at_most: int = 50, keys=None) -> SymposiumPlan:
     """Plan the next symposium.
 
     Parameters
     ----------
     book : the book as of its day.
     content_from : from which answer (0 to 10) an account counts as content. guests_at_most : how many are invited.
+    keys : identifiers of the key accounts, as :func:`kamlib.studies.portfolio.key_accounts` names them; class A where
+        none are given.
 
     Examples
     --------
@@ -72,6 +74,8 @@ def measure(book: Book, content_from: int = 8, guests_at_most: int = 50) -> Symp
     """
     as_of = day_of(book)
     accounts = portfolio(book)
+    if keys is not None:
+        accounts["is_key"] = accounts["account_id"].isin(keys)
     keys = accounts[accounts["is_key"]][["account_id", "manager_id", "name", "revenue"]]
     events = book.frame("events") if book.has("events") else None
     past = pd.DataFrame() if events is None else events[events["kind"] == "symposium"]

@@ -58,7 +58,7 @@ def measure(book: Book, keys: pd.DataFrame, horizon_days: int = 90, meetings_a_w
     Parameters
     ----------
     book : the book as of its day.
-    keys : the key accounts: account_id, name, manager_id, value.
+    keys : the key accounts: account_id, name, manager_id, value (by which they are ranked).
     horizon_days : how far ahead meetings are planned.
     meetings_a_week : how many meetings with key accounts the executives can take on.
 

@@ -63,7 +63,7 @@ class TrialPlan:
     names: pd.Series
 
 
-def measure(book: Book, product_id: str = "", accounts: int = 20, trial_days: int = 183) -> TrialPlan:
+def measure(book: Book, product_id: str = "", accounts: int = 20, trial_days: int = 183, keys=None) -> TrialPlan:
     """Plan the trial of a new product.
 
     Parameters
@@ -71,6 +71,8 @@ def measure(book: Book, product_id: str = "", accounts: int = 20, trial_days: in
     book : the book as of its day.
     product_id : the product to be tried; the newest where empty.
     accounts : how many key accounts take part, half of them first. trial_days : how long the trial runs.
+    keys : identifiers of the key accounts, as :func:`kamlib.studies.portfolio.key_accounts` names them; class A where
+        none are given.
 
     Raises
     ------
@@ -84,7 +86,8 @@ def measure(book: Book, product_id: str = "", accounts: int = 20, trial_days: in
     as_of = day_of(book)
     products = launches.new_products(book)
     product = _chosen(products, product_id)
-    keys = portfolio(book).query("is_key")
+    people = portfolio(book)
+    keys = people[people["is_key"] if keys is None else people["account_id"].isin(keys)]
     if product is None:
         return _nothing(as_of, products, trial_days)
     firsts = launches.first_purchases(book)

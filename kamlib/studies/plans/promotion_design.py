@@ -53,7 +53,9 @@ class PromotionPlan:
     names: pd.Series
 
 
-def measure(book: Book, account_id: str = "", horizon_days: int = 90, accounts_at_most: int = 20) -> PromotionPlan:
+def measure(
+    book: Book, account_id: str = "", horizon_days: int = 90, accounts_at_most: int = 20, keys=None
+) -> PromotionPlan:
     """Plan promotions with key accounts.
 
     Parameters
@@ -62,6 +64,8 @@ def measure(book: Book, account_id: str = "", horizon_days: int = 90, accounts_a
     account_id : the account the template is filled for; the largest where empty.
     horizon_days : how far ahead last year's promotions are looked up.
     accounts_at_most : how many accounts at most are asked to a training.
+    keys : identifiers of the key accounts, as :func:`kamlib.studies.portfolio.key_accounts` names them; class A where
+        none are given.
 
     Raises
     ------
@@ -74,6 +78,8 @@ def measure(book: Book, account_id: str = "", horizon_days: int = 90, accounts_a
     """
     as_of = day_of(book)
     accounts = portfolio(book)
+    if keys is not None:
+        accounts["is_key"] = accounts["account_id"].isin(keys)
     keys = accounts[accounts["is_key"]][["account_id", "manager_id", "name"]]
     account = chosen(accounts, account_id)
     runs = book.frame("promotions") if book.has("promotions", "starts_on") else None

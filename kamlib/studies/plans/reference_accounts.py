@@ -56,19 +56,24 @@ class ReferencePlan:
     names: pd.Series
 
 
-def measure(book: Book, asked_at_most: int = 15) -> ReferencePlan:
+def measure(book: Book, asked_at_most: int = 15, keys=None) -> ReferencePlan:
     """Plan references.
 
     Parameters
     ----------
     book : the book as of its day.
     asked_at_most : how many accounts at most are asked for a reference.
+    keys : identifiers of the key accounts, as :func:`kamlib.studies.portfolio.key_accounts` names them; class A where
+        none are given.
 
     Examples
     --------
     >>> measure(book).benchmarks[["industry", "name", "prospects"]]  # doctest: +SKIP
     """
-    as_of, accounts = day_of(book), portfolio(book)
+    as_of = day_of(book)
+    accounts = portfolio(book)
+    if keys is not None:
+        accounts["is_key"] = accounts["account_id"].isin(keys)
     least = float(book.settings.value("referral_satisfaction"))
     made = book.frame("references") if book.has("references") else None
     answers = last_answers(book, as_of)

@@ -49,13 +49,15 @@ class StagePlan:
     names: pd.Series
 
 
-def measure(book: Book, accounts: pd.DataFrame) -> StagePlan:
+def measure(book: Book, accounts: pd.DataFrame, keys=None) -> StagePlan:
     """Plan the relationships of a portfolio by their stage.
 
     Parameters
     ----------
     book : the book as of its day.
     accounts : by account_id: manager_id, name, abc, revenue and stage, as the segmentation of the same book gives them.
+    keys : identifiers of the key accounts, as :func:`kamlib.studies.portfolio.key_accounts` names them; class A where
+        none are given.
 
     Examples
     --------
@@ -63,7 +65,8 @@ def measure(book: Book, accounts: pd.DataFrame) -> StagePlan:
     """
     as_of = day_of(book)
     rows = accounts.rename_axis("account_id").reset_index()
-    rows = rows.assign(name=rows["name"].fillna(rows["account_id"]), is_key=rows["abc"] == "A")
+    is_key = rows["abc"].eq("A") if keys is None else rows["account_id"].isin(keys)
+    rows = rows.assign(name=rows["name"].fillna(rows["account_id"]), is_key=is_key)
     signs = depth(book, rows["account_id"], as_of)
     rows["shown"], rows["tellable"] = signs.sum(axis=1).to_numpy(), int(signs.notna().any().sum())
     keys = rows[rows["is_key"]]

@@ -59,7 +59,9 @@ class SupplyPlan:
     names: pd.Series
 
 
-def measure(book: Book, horizon_days: int = 180, lead_days: int = 30, accounts_at_most: int = 20) -> SupplyPlan:
+def measure(
+    book: Book, horizon_days: int = 180, lead_days: int = 30, accounts_at_most: int = 20, keys=None
+) -> SupplyPlan:
     """Plan the supply of the key accounts.
 
     Parameters
@@ -67,13 +69,17 @@ def measure(book: Book, horizon_days: int = 180, lead_days: int = 30, accounts_a
     book : the book as of its day.
     horizon_days : how far ahead peaks are looked for. lead_days : how long production and transport need.
     accounts_at_most : with how many accounts at most the peak is agreed, those that need most first.
+    keys : identifiers of the key accounts, as :func:`kamlib.studies.portfolio.key_accounts` names them; class A where
+        none are given.
 
     Examples
     --------
     >>> measure(book).peaks[["category", "month", "order_by"]]  # doctest: +SKIP
     """
     as_of = day_of(book)
-    keys = portfolio(book).query("is_key")[["account_id", "manager_id", "name"]]
+    people = portfolio(book)
+    is_named = people["is_key"] if keys is None else people["account_id"].isin(keys)
+    keys = people.loc[is_named, ["account_id", "manager_id", "name"]]
     monthly, unit = _monthly(book, keys, as_of)
     wide = _complete(monthly, as_of)
     until = as_of + pd.Timedelta(days=horizon_days)

@@ -56,7 +56,7 @@ class TeamPlan:
     names: pd.Series
 
 
-def measure(book: Book) -> TeamPlan:
+def measure(book: Book, keys=None) -> TeamPlan:
     """Look at the teams behind the key accounts.
 
     Examples
@@ -65,6 +65,8 @@ def measure(book: Book) -> TeamPlan:
     """
     as_of = day_of(book)
     accounts = portfolio(book)
+    if keys is not None:
+        accounts["is_key"] = accounts["account_id"].isin(keys)
     keys = accounts[accounts["is_key"]][["account_id", "manager_id", "name"]]
     since = as_of - pd.DateOffset(years=1)
     visits = _recent(book, "visits", "visit_date", since)
@@ -123,14 +125,17 @@ def _owners(book: Book, keys: pd.DataFrame, visits: pd.DataFrame | None, as_of: 
 def _hours(book: Book, accounts: pd.DataFrame, visits: pd.DataFrame | None) -> pd.DataFrame | None:
     if visits is None or not book.has("visits", "hours", "manager_id"):
         return None
-    known = visits.dropna(subset=["hours", "manager_id"]).merge(accounts[["account_id", "abc"]], on="account_id")
-    key = known["hours"].where(known["abc"] == "A", 0.0)
+    known = visits.dropna(subset=["hours", "manager_id"]).merge(accounts[["account_id", "is_key"]], on="account_id")
+    key = known["hours"].where(known["is_key"], 0.0)
     by = known.assign(key=key).groupby("manager_id")[["hours", "key"]].sum().reset_index()
-    counts = accounts.groupby(["manager_id", "abc"]).size().unstack(fill_value=0)
-    counts = counts.reindex(columns=list("ABC"), fill_value=0)
+    is_small = accounts["abc"].eq("C") & ~accounts["is_key"]
+    counts = {
+        name: accounts[rows].groupby("manager_id").size()
+        for name, rows in (("key", accounts["is_key"]), ("small", is_small))
+    }
     by["key_share"] = by["key"] / by["hours"]
-    by["key_accounts"] = by["manager_id"].map(counts["A"]).fillna(0).astype(int)
-    by["small_accounts"] = by["manager_id"].map(counts["C"]).fillna(0).astype(int)
+    by["key_accounts"] = by["manager_id"].map(counts["key"]).fillna(0).astype(int)
+    by["small_accounts"] = by["manager_id"].map(counts["small"]).fillna(0).astype(int)
     by["is_mixed"] = by["key_share"].between(*MIXED)
     by["name"] = by["manager_id"].map(_manager_names(book)).fillna(by["manager_id"])
     return by.drop(columns="key").sort_values(["key_share", "manager_id"], ascending=[False, True], ignore_index=True)
