@@ -1,6 +1,7 @@
 """The segmentation study on small books and on the sample company."""
 
 import dataclasses
+import datetime as dt
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from kamlib import open_book
 from kamlib.book.sample import write_sample
 from kamlib.errors import RequestError
 from kamlib.studies import segmentation
+from kamlib.studies.segmentation.evidence import _contracts
 from kamlib.studies.segmentation.loyalty import CLASSES
 from kamlib.studies.segmentation.rfm import SEGMENTS
 from kamlib.studies.segmentation.selection import DECISIONS
@@ -107,7 +109,8 @@ def test_what_the_giant_cost_is_half_of_what_it_bought(result, sample):
 def test_segments_partition_the_accounts(result):
     accounts, n = result.accounts, len(result.accounts)
     assert accounts.index.is_unique
-    assert result.rfm["accounts"].sum() == n == result.crossing.to_numpy().sum() == result.stages["accounts"].sum()
+    assert result.rfm["accounts"].sum() == n == result.stages["accounts"].sum()
+    assert result.crossing.to_numpy().sum() == n - accounts["is_new"].sum()
     assert result.classes["accounts"].sum() == accounts["has_bought"].sum()
     assert set(accounts["rfm_segment"]) <= set(SEGMENTS)
     assert set(accounts["loyalty"]) <= set(CLASSES)
@@ -247,6 +250,108 @@ def test_a_book_that_earned_no_margin_is_ranked_by_revenue(tmp_path):
     frames = small_frames()
     frames["orders"]["cost"] = frames["orders"]["revenue"] * 1.2
     assert _measure(write_folder(frames, tmp_path / "book")).basis == "revenue"
+
+
+def _yearly(tmp_path, signed, as_of="2026-09-30", **parameters):
+    """A book whose largest account is under the contracts given."""
+    frames = small_frames()
+    largest = frames["orders"].groupby("account_id")["revenue"].sum().idxmax()
+    rows = pd.DataFrame(signed, columns=["signed_on", "starts_on", "ends_on"]).apply(pd.to_datetime)
+    rows = rows.assign(contract_id=[f"c{i}" for i in range(len(rows))], account_id=largest, annual_value=1.0)
+    place = write_folder(frames | {"contracts": rows}, tmp_path / "book")
+    return _measure(place, as_of, **parameters).accounts.loc[largest]
+
+
+@pytest.mark.parametrize(
+    ("signed", "years", "until"),
+    [
+        ([("2026-08-01", "2026-08-20", "2028-08-19")], 42 / 365.25, "2028-08-19"),
+        ([("2024-09-01", "2024-10-01", "2026-12-31")], 2.0, "2026-12-31"),
+        ([("2025-09-01", "2025-10-01", "2026-09-30"), ("2026-09-01", "2026-10-01", "2029-09-30")], 1.0, "2029-09-30"),
+    ],
+    ids=["just begun", "two years", "renewed ahead"],
+)
+def test_a_contract_counts_for_as_long_as_it_has_run(tmp_path, signed, years, until):
+    row = _yearly(tmp_path, signed)
+    assert row["contract_years"] == pytest.approx(years, abs=0.002)
+    assert row["contract_until"] == pd.Timestamp(until)
+
+
+def test_a_contract_signed_yesterday_is_no_continuous_custom(tmp_path):
+    row = _yearly(tmp_path, [("2026-09-28", "2026-09-29", "2031-09-28")])
+    assert "contract" not in row["criteria_met"] and row["contract_marks"] == 0
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    start=st.dates(dt.date(2020, 1, 1), dt.date(2027, 1, 1)),
+    days=st.lists(st.integers(1, 900), min_size=1, max_size=4),
+)
+def test_no_contract_has_run_beyond_the_day(start, days):
+    ends = pd.Timestamp(start) + pd.to_timedelta(np.cumsum(days), unit="D")
+    starts = [pd.Timestamp(start), *ends[:-1]]
+    rows = pd.DataFrame({"account_id": "a", "starts_on": starts, "ends_on": ends})
+    day = dt.date(2026, 9, 30)
+    years = _contracts(rows, day)["contract_years"].get("a", 0.0)
+    assert 0 <= years <= max(0, (day - start).days + 1) / 365.25 + 1e-9
+
+
+def test_credits_alone_are_no_purchase(tmp_path):
+    frames = small_frames()
+    orders = frames["orders"]
+    returning = orders["account_id"].iloc[0]
+    orders = orders[(orders["account_id"] != returning) | (orders["order_date"] < "2025-10-01")]
+    note = orders.head(1).assign(
+        account_id=returning, order_id="n", order_date=pd.Timestamp("2026-09-01"), revenue=-5.0
+    )
+    found = _measure(write_folder(frames | {"orders": pd.concat([orders, note])}, tmp_path / "book"), value="revenue")
+    row = found.accounts.loc[returning]
+    assert not row["has_bought"] and row["has_line"] and row["value"] == -5.0
+
+
+def test_an_account_list_without_dates_does_not_tell_of_accounts_to_come(tmp_path):
+    frames = small_frames()
+    frames["accounts"] = frames["accounts"].assign(opened_on=pd.NaT, lifecycle=None)
+    late, never = "0004", "00012-A"
+    orders = frames["orders"]
+    frames["orders"] = orders[(orders["account_id"] != late) | (orders["order_date"] > "2026-06-30")]
+    place = write_folder(frames, tmp_path / "book")
+    found = _measure(place, "2026-06-30")
+    assert found.undated == 2 and not {late, never} & set(found.accounts.index)
+    after = _measure(place, "2026-09-30")
+    assert after.undated == 1 and after.accounts.loc[late, "is_new"]
+
+
+def test_a_list_of_prospects_is_kept_whole(tmp_path):
+    frames = small_frames()
+    frames["accounts"] = frames["accounts"].assign(opened_on=pd.NaT, lifecycle="lead")
+    found = _measure(write_folder(frames, tmp_path / "book"), "2020-01-01")
+    assert found.undated == 0 and len(found.accounts) == len(frames["accounts"])
+
+
+def test_a_list_without_dates_before_the_first_order_is_empty(tmp_path):
+    frames = {name: frame for name, frame in small_frames().items() if name in ("accounts", "orders")}
+    frames["accounts"] = frames["accounts"].assign(opened_on=pd.NaT, lifecycle=None)
+    found = _measure(write_folder(frames, tmp_path / "book"), "2020-01-01")
+    assert found.accounts.empty and found.undated == len(frames["accounts"])
+
+
+def test_a_book_that_begins_inside_the_window_covers_part_of_it(tmp_path):
+    frames = small_frames()
+    orders = frames["orders"][frames["orders"]["order_date"] >= "2025-12-01"]
+    first = orders.head(1).assign(order_id="first", order_date=pd.Timestamp("2025-12-05"), revenue=9.0)
+    frames["orders"] = pd.concat([orders, first])
+    found = _measure(write_folder(frames, tmp_path / "book"), "2026-09-30")
+    assert (found.covered_months, found.covered_then) == (10, 7)
+    assert len(found.quarters) == 3  # December 2025 alone is no quarter
+
+
+def test_a_roster_of_the_firms_own_says_who_is_a_key_account(tmp_path):
+    frames = small_frames()
+    own = frames["accounts"]["account_id"].iloc[-1]
+    frames["accounts"] = frames["accounts"].assign(is_key_account=frames["accounts"]["account_id"] == own)
+    found = _measure(write_folder(frames, tmp_path / "book"))
+    assert found.roster == "book" and found.accounts.index[found.accounts["was_key"]].tolist() == [own]
 
 
 # Edges

@@ -6,20 +6,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kamlib import open_book
 from kamlib.book.settings import Settings
 from kamlib.errors import ModelError, RequestError
 from kamlib.studies.classes import abc
+from kamlib.studies.ledger import read_ledger
 from kamlib.studies.segmentation.groups import roll_up, roots
 from kamlib.studies.segmentation.loyalty import agreement, loyalty, serialisation
 from kamlib.studies.segmentation.markets import likeness, markets
 from kamlib.studies.segmentation.migration import class_moves, keep_record, regression_to_mean, segment_moves
+from kamlib.studies.segmentation.payback import cost_ratio, payback, status
 from kamlib.studies.segmentation.portfolio import matrix
-from kamlib.studies.segmentation.qualification import cost_ratio, payback, qualify
-from kamlib.studies.segmentation.ratings import Scorecard, agree, weight_sensitivity
+from kamlib.studies.segmentation.qualification import qualify
+from kamlib.studies.segmentation.ratings import Scorecard, agree, disputed, weight_sensitivity
 from kamlib.studies.segmentation.rfm import RULE_BOOK, CutPoints, Step, cut_points, rfm, segments
-from kamlib.studies.segmentation.selection import decide, meets
+from kamlib.studies.segmentation.selection import decide, meets, roster
 from kamlib.studies.segmentation.stages import relationship
+from kamlib.studies.segmentation.standing import stand
 from kamlib.studies.segmentation.tail import long_tail
+
+from books import write_folder
 
 QUIET = settings(deadline=None)
 DECLARED = Settings()
@@ -95,8 +101,11 @@ def _accounts(**columns) -> pd.DataFrame:
     ("share", "change", "expected"),
     [
         (0.50, np.nan, "loyal"),
-        (0.49, np.nan, "switcher"),
-        (0.20, 0.0, "switcher"),
+        (0.49, np.nan, "shares its custom"),
+        (0.20, 0.0, "shares its custom"),
+        (0.40, -0.09, "shares its custom"),
+        (0.40, -0.10, "switcher"),
+        (0.10, -0.50, "no loyalty"),
         (0.19, 0.0, "no loyalty"),
         (0.60, -0.09, "loyal"),
         (0.60, 0.50 - 0.60, "switcher"),
@@ -133,8 +142,18 @@ def test_the_proxy_is_held_against_the_surveys():
 def test_serialisation_counts_loyal_first_and_class_a_once_each():
     accounts = _accounts(wallet_share=[0.9, 0.1, 0.1, 0.1], new_products=[1.0, 1.0, 0.0, 0.0])
     known = accounts.join(loyalty(accounts, DECLARED)).assign(abc=["A", "C", "A", "C"])
-    assert serialisation(known) == 0.75
-    assert np.isnan(serialisation(known.assign(has_bought=False)))
+    found, basis = serialisation(known)
+    assert (found.value, found.n, basis) == (0.75, 4, "survey") and found.low < 0.75 < found.high
+    assert serialisation(known.assign(has_bought=False))[0].n == 0
+
+
+def test_accounts_without_a_survey_and_without_an_order_do_not_count_in_serialisation():
+    accounts = _accounts(wallet_share=[0.9, 0.1, np.nan, 0.9], has_bought=[True, True, True, False])
+    known = accounts.join(loyalty(accounts, DECLARED).drop(columns="wallet_share", errors="ignore")).assign(abc="C")
+    assert (serialisation(known)[0].hits, serialisation(known)[0].n) == (1, 2)
+    proxies = accounts.assign(wallet_share=np.nan)
+    found, basis = serialisation(proxies.join(loyalty(proxies, DECLARED)).assign(abc="C"))
+    assert (found.hits, found.n, basis) == (3, 3, "proxy")
 
 
 # Qualification
@@ -194,12 +213,27 @@ def test_a_contract_counts_from_one_year_and_in_full_from_two(years, met, marks)
         ({"new_products": 1.0}, "innovation"),
         ({"market_score": 4.0}, "market"),
         ({"revenue_before": 400 / 1.5}, "market"),
-        ({"annual_potential": 400.0}, "market"),
+        ({"annual_potential": 800.0}, "market"),
     ],
 )
 def test_each_of_the_five_criteria_is_enough_and_is_named(columns, code):
     found = _qualified(contract_years=0.0, **columns)
     assert found["criteria_met"] == code and found["qualifies"]
+
+
+def test_a_potential_that_is_mostly_bought_here_already_is_no_market_strength():
+    rng = np.random.default_rng(1)
+    revenue = rng.lognormal(0, 2, 200)
+    columns = {"revenue": revenue, "revenue_before": revenue, "annual_potential": revenue * rng.uniform(0, 1.99, 200)}
+    found = qualify(_candidates(200, contract_years=0.0, **columns), DECLARED)
+    assert set(found["criteria_met"]) == {""} and not found["is_potential_alone"].any()
+
+
+def test_who_qualifies_by_potential_alone_is_marked():
+    assert _qualified(contract_years=0.0, annual_potential=800.0)["is_potential_alone"]
+    assert not _qualified(contract_years=1.0, annual_potential=800.0)["is_potential_alone"]
+    assert not _qualified(contract_years=0.0, annual_potential=800.0, market_score=5.0)["is_potential_alone"]
+    assert not _qualified(contract_years=0.0, annual_potential=800.0, abc="C")["is_potential_alone"]
 
 
 @pytest.mark.parametrize(
@@ -250,14 +284,54 @@ def test_the_cost_ratio_of_the_domain_text():
     assert ratio[0] == 0.50 and ratio[2] == pytest.approx(0.20)
 
 
-def test_investments_are_set_against_what_came_back():
-    rows = pd.DataFrame(
-        {"invested": [5.0, 0, 2, 3], "revenue_recent": [10.0, 9, 0, 9], "margin_recent": [6.0, 1, 0, 1]}
-    )
-    found = payback(rows)
-    assert found.index.tolist() == [0, 3, 2]
-    assert found["has_paid_back"].tolist() == [True, False, False]
-    assert found["cost_ratio"].iloc[0] == 0.5 and np.isnan(found["cost_ratio"].iloc[2])
+def _invested(tmp_path, *spent, cost=60.0) -> pd.DataFrame:
+    """Payback of an account that bought 100 a month from January 2024 on, as of 30 September 2026."""
+    days = pd.date_range("2024-01-15", "2026-09-15", freq="MS") + pd.Timedelta(days=14)
+    orders = pd.DataFrame({"order_id": [f"o{i}" for i in range(len(days))], "order_date": days, "revenue": 100.0})
+    rows = pd.DataFrame(spent, columns=["spent_on", "amount", "kind"])
+    frames = {
+        "accounts": pd.DataFrame({"account_id": ["a"], "name": ["A"]}),
+        "orders": orders.assign(line_no="1", account_id="a", cost=cost),
+        "investments": rows.assign(
+            investment_id=[f"i{i}" for i in range(len(rows))], account_id="a", spent_on=pd.to_datetime(rows["spent_on"])
+        ),
+    }
+    with open_book(write_folder(frames, tmp_path / "book"), as_of="2026-09-30") as book:
+        return payback(book, stand(read_ledger(book, 36)))
+
+
+@pytest.mark.parametrize(
+    ("spent", "margin", "expected"),
+    [
+        ([("2025-07-20", 600.0, "development")], 600.0, "paid"),
+        ([("2025-07-20", 601.0, "development")], 600.0, "open"),
+        ([("2025-07-20", 500.0, "development"), ("2025-10-01", 200.0, "service")], 600.0, "too early"),
+        ([("2025-09-30", 521.0, "travel")], 520.0, "open"),
+        ([("2025-10-01", 481.0, "travel")], 480.0, "too early"),
+    ],
+)
+def test_what_was_earned_before_the_first_spending_pays_nothing_back(tmp_path, spent, margin, expected):
+    (row,) = _invested(tmp_path, *spent).to_dict("records")
+    assert (row["margin_after_spend"], row["payback"]) == (margin, expected)
+    assert row["uncovered"] == pytest.approx(max(0.0, sum(amount for _, amount, _ in spent) - margin))
+
+
+def test_spending_that_is_older_than_three_years_does_not_count(tmp_path):
+    assert _invested(tmp_path, ("2023-09-30", 9.0, "other")).empty
+
+
+def test_without_costs_nobody_can_say_whether_spending_came_back(tmp_path):
+    found = _invested(tmp_path, ("2025-07-20", 600.0, "development"), cost=np.nan)
+    assert found["payback"].tolist() == ["not known"] and found["cost_ratio"].iloc[0] == pytest.approx(0.4)
+
+
+@QUIET
+@given(st.floats(0, 99), st.floats(0, 1), st.floats(-99, 199))
+def test_more_margin_never_makes_a_payback_worse(invested, part, margin):
+    order = ["open", "too early", "paid"]
+    rows = pd.DataFrame({"invested": invested, "overdue": invested * part, "margin_after_spend": [margin, margin + 5]})
+    less, more = status(rows)
+    assert order.index(less) <= order.index(more)
 
 
 # Ratings and the portfolio
@@ -278,6 +352,15 @@ def test_too_few_pairs_have_no_kappa():
     assert found["pairs"] == 1 and np.isnan(found["kappa"]) and found["mean_gap"] == 1
 
 
+def test_a_criterion_raters_disagree_on_is_disputed_and_one_that_few_rated_is_not():
+    scores = np.tile([1, 2, 3, 4, 5], 5)
+    rows = pd.DataFrame({"account_id": range(25), "criterion": "fit", "score": scores, "rater_id": "a", "rated_on": 1})
+    against = pd.concat([rows, rows.assign(rater_id="b", score=6 - scores)])
+    alike = pd.concat([rows, rows.assign(rater_id="b")]).assign(criterion="growth")
+    assert disputed(pd.concat([against, alike])) == ("fit",)
+    assert disputed(pd.concat([against.groupby("rater_id").head(19), alike])) == ()
+
+
 def test_an_account_best_on_everything_is_selected_whatever_the_weights():
     scores = pd.DataFrame({"x": [5, 4, 1], "y": [5, 1, 4]}, index=["top", "left", "right"])
     share = weight_sensitivity(scores, 2, draws=4000, seed=1)
@@ -292,6 +375,16 @@ def test_the_quadrants_of_the_portfolio():
         {"satisfaction": [8.0, 2, 8, np.nan], "wallet_share": [0.6, np.nan, 0.6, 0.1], "annual_potential": np.nan}
     ).assign(margin=1.0, revenue=4.0)
     assert matrix(accounts, card)["quadrant"].tolist() == ["defend", "invest", "maintain", "economise"]
+
+
+@pytest.mark.parametrize(
+    ("satisfaction", "wallet", "quadrant"), [(9.0, 0.39, "invest"), (9.0, 0.40, "defend"), (4.0, 0.90, "invest")]
+)
+def test_we_are_strong_where_both_answers_say_so(satisfaction, wallet, quadrant):
+    accounts = pd.DataFrame({"satisfaction": [satisfaction], "wallet_share": [wallet], "annual_potential": [1.0]})
+    found = matrix(accounts.assign(margin=1.0, revenue=4.0), None, middle_wallet=0.4)
+    assert found["quadrant"].tolist() == [quadrant]
+    assert (found["strength"].iloc[0] >= 0.5) == (quadrant == "defend")
 
 
 def test_without_ratings_attractiveness_is_the_rank_of_the_potential():
@@ -337,8 +430,8 @@ def _moved(then: dict, now: dict, said=None) -> pd.DataFrame:
 
 
 def test_spending_less_is_the_cause_of_a_fall():
-    found = _moved({"x": 70, "y": 20, "z": 10}, {"x": 70, "y": 4, "z": 10})
-    assert found.loc["y", ["previous", "abc", "cause"]].tolist() == ["A", "C", "spend"]
+    then = {"x": 40, "y": 20, "a": 20, "b": 12, "c": 8}
+    assert _moved(then, then | {"y": 1}).loc["y", ["previous", "abc", "cause"]].tolist() == ["A", "C", "spend"]
 
 
 def test_an_account_can_move_because_the_others_did():
@@ -361,10 +454,27 @@ def test_a_value_that_was_corrected_since_is_data_revised():
     assert found.loc["y", "cause"].startswith("data revised")
 
 
-def test_a_new_account_is_marked_new():
+def test_a_first_order_is_no_move():
     found = _moved({"x": 10}, {"x": 10, "y": 90})
     assert found["is_new"].tolist() == [False, True]
-    assert found.loc["y", "previous"] == "C"
+    assert found.loc["y", ["previous", "cause"]].tolist() == ["C", "first order"]
+
+
+def test_a_move_that_either_cause_alone_would_have_made_names_both():
+    # y fell to 4, and x grew so much that 20 would have been class C as well.
+    found = _moved({"x": 70, "y": 20, "z": 10}, {"x": 700, "y": 4, "z": 10})
+    assert found.loc["y", ["previous", "abc", "cause"]].tolist() == ["A", "C", "spend + threshold"]
+
+
+@QUIET
+@given(st.lists(st.tuples(st.integers(-5, 99), st.integers(-5, 99)), min_size=1, max_size=12))
+def test_backwards_in_time_a_move_has_the_same_causes(rows):
+    then, now = (pd.Series([row[i] for row in rows], dtype=float) for i in range(2))
+    there, back = (class_moves(one, other, (0.8, 0.95), None) for one, other in ((then, now), (now, then)))
+    assert (
+        there["cause"].map(lambda text: set(text.split(" + "))).tolist()
+        == back["cause"].map(lambda text: set(text.split(" + "))).tolist()
+    )
 
 
 @QUIET
@@ -391,9 +501,40 @@ def test_an_account_moves_by_threshold_when_the_mean_account_grows():
 
 def test_regression_to_the_mean_is_seen_both_ways_in_pure_noise():
     rng = np.random.default_rng(3)
-    before, after = (pd.Series(rng.lognormal(0, 1, 400)) for _ in range(2))
-    change = regression_to_mean(before, after, (0.8, 0.95)).set_index(["sorted_by", "abc"])["change"]
-    assert change["before", "A"] < -0.1 and change["after", "A"] > 0.1
+    found = _regressed(*(rng.lognormal(0, 1, 400) for _ in range(2)))
+    assert found.loc[("before", "A"), "change_upper"] < -0.1 and found.loc[("after", "A"), "change_lower"] > 0.1
+
+
+def _regressed(before, after) -> pd.DataFrame:
+    columns = {"revenue_before": before, "revenue": after, "value_earlier": before, "value": after}
+    return regression_to_mean(pd.DataFrame(columns), (0.8, 0.95)).set_index(["sorted_by", "abc"])
+
+
+@pytest.mark.parametrize("growth", [0.5, 1.0, 2.0])
+def test_what_the_whole_book_did_is_no_regression_to_the_mean(growth):
+    before = np.random.default_rng(3).lognormal(0, 1, 400)
+    assert _regressed(before, growth * before)["change"].to_numpy() == pytest.approx(np.zeros(6), abs=1e-12)
+
+
+def test_classes_of_the_regression_are_those_of_the_value_not_of_the_revenue():
+    columns = {"revenue_before": [9.0, 1.0], "revenue": [9.0, 1.0], "value_earlier": [0.1, 9.0], "value": [0.1, 9.0]}
+    rows = regression_to_mean(pd.DataFrame(columns), (0.8, 0.95)).set_index(["sorted_by", "abc"])
+    assert rows.loc[("before", "A"), "revenue_before"] == 1.0
+
+
+def test_the_interval_of_the_regression_is_that_of_its_bootstrap():
+    rng = np.random.default_rng(3)
+    before = rng.lognormal(0, 1, 300)
+    frame = pd.DataFrame({"revenue_before": before, "revenue": before * rng.lognormal(0, 0.4, 300)})
+    frame = frame.assign(value_earlier=before, value=frame["revenue"])
+    row = regression_to_mean(frame, (0.8, 0.95)).iloc[0]
+    mine, both, drawn = before >= np.sort(before)[-row["accounts"]], frame.to_numpy()[:, :2], []
+    for _ in range(2000):
+        place = rng.integers(300, size=300)
+        part, whole = both[place][mine[place]].sum(axis=0), both[place].sum(axis=0)
+        drawn.append(part[1] / part[0] / (whole[1] / whole[0]) - 1)
+    ends = row[["change_lower", "change_upper"]].to_numpy(dtype=float)
+    assert ends == pytest.approx(np.quantile(drawn, [0.05, 0.95]), abs=0.01)
 
 
 def test_the_record_counts_only_accounts_that_had_bought():
@@ -452,6 +593,15 @@ def test_the_last_report_says_who_was_a_key_account():
     assert found["decision"] == "demote"
 
 
+def test_the_firms_own_roster_comes_before_the_last_report():
+    said = pd.DataFrame({"is_key": [True, False]}, index=["a", "b"])
+    own = pd.DataFrame({"is_key_account": [None, True]}, index=["a", "b"])
+    flags, told_by = roster(own, said)
+    assert (flags.tolist(), told_by) == ([False, True], "book")
+    assert roster(own.assign(is_key_account=None), said)[1] == "report"
+    assert roster(own.drop(columns="is_key_account"), None) == (None, "replay")
+
+
 def test_an_account_under_review_stays_what_it_was():
     found = decide(_day(**OUT), _day(), _day(), 5).iloc[0]
     assert found["was_key"] and found["is_key"]
@@ -499,10 +649,16 @@ def test_the_interval_of_a_thinned_tail_is_that_of_its_simulation():
     tail = np.random.default_rng(1).lognormal(0, 1, 400)
     buyers = pd.DataFrame({"revenue": np.r_[tail, np.full(100, 1e6)], "margin": 1.0, "revenue_before": 1.0})
     row = long_tail(buyers, level=0.9).thinning.iloc[1]
-    lost = [tail @ (np.random.default_rng(i).random(400) < 0.25) for i in range(2000)]
+    lost = [np.random.default_rng(i).permutation(tail)[:100].sum() for i in range(2000)]
     assert row[["revenue_lost_lower", "revenue_lost_upper"]].tolist() == pytest.approx(
         np.quantile(lost, [0.05, 0.95]), rel=0.03
     )
+
+
+def test_accounts_that_are_all_alike_leave_nothing_to_chance():
+    buyers = pd.DataFrame({"revenue": [100.0, 10, 10, 10, 10], "margin": 5.0, "revenue_before": 9.0})
+    row = long_tail(buyers, level=0.9).thinning.iloc[1]
+    assert row["revenue_lost_lower"] == row["revenue_lost"] == row["revenue_lost_upper"] == 10
 
 
 def _market(n: int, keys: int) -> pd.DataFrame:
@@ -517,6 +673,22 @@ def test_prospects_are_scored_by_what_key_accounts_look_like():
     found = likeness(_market(200, 40))
     assert found.auc > 0.8 and found.auc_lower < found.auc < found.auc_upper
     assert found.scores.between(0, 1).all()
+    assert found.baseline > 0.8 and not found.is_better
+
+
+def test_a_model_is_better_where_the_industry_tells_more_than_the_potential():
+    rng, is_key = np.random.default_rng(2), np.arange(300) < 60
+    industry = np.where(rng.random(300) < np.where(is_key, 0.9, 0.1), "x", "y")
+    frame = _market(300, 60).assign(industry=industry, annual_potential=np.exp(rng.normal(10 + 0.5 * is_key, 1)))
+    found = likeness(frame)
+    assert found.is_better and found.gain_lower < found.auc - found.baseline < found.gain_upper
+
+
+def test_accounts_that_do_not_buy_teach_nothing_and_are_scored():
+    frame = _market(200, 40)
+    silent = pd.concat([frame, frame.assign(is_key=False, has_bought=False, annual_potential=1e9)], ignore_index=True)
+    found, alone = likeness(silent), likeness(frame)
+    assert len(found.scores) == 400 and found.keys == alone.keys and found.baseline == alone.baseline
 
 
 def test_shuffled_key_accounts_look_like_nothing():
@@ -528,7 +700,7 @@ def test_shuffled_key_accounts_look_like_nothing():
 
 
 def test_too_few_key_accounts_teach_nothing():
-    with pytest.raises(ModelError, match="9 of 200 accounts of known potential are key accounts"):
+    with pytest.raises(ModelError, match="9 of 200 accounts that buy and have a known potential are key accounts"):
         likeness(_market(200, 9))
 
 
@@ -536,3 +708,18 @@ def test_markets_add_up():
     found = markets(_market(10, 3))
     assert found[["accounts", "key_accounts", "share", "growth"]].iloc[0].tolist() == [10, 3, 1.0, 1.0]
     assert markets(_market(10, 3).assign(industry=None)).empty
+
+
+def test_accounts_that_stopped_buying_lower_the_growth_of_their_market():
+    frame = _market(10, 3)
+    frame.loc[5:, ["has_bought", "revenue"]] = [False, 0.0]
+    row = markets(frame).iloc[0]
+    assert (row["accounts"], row["revenue"], row["growth"]) == (5, 10.0, 0.0)
+
+
+@pytest.mark.parametrize(("keys", "stands_out"), [(12, [True, False]), (4, [False, False])])
+def test_a_market_stands_out_by_how_frequent_key_accounts_are_not_by_how_many(keys, stands_out):
+    large, small = _market(100, 10).assign(industry="large"), _market(20, keys).assign(industry="small")
+    found = markets(pd.concat([large, small], ignore_index=True)).set_index("industry").loc[["small", "large"]]
+    assert found["key_rate"].tolist() == [keys / 20, 0.1]
+    assert found["stands_out"].tolist() == stands_out

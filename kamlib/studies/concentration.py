@@ -1,4 +1,4 @@
-"""How revenue is spread over accounts: Gini, Herfindahl, the share of the top fifth, bootstrap intervals.
+"""How revenue is spread over accounts: Gini, Herfindahl, the share of the top fifth, studentised intervals.
 
 Declared rules, the same everywhere:
 
@@ -15,10 +15,15 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit, logit
+from scipy.stats import norm
 
 from kamlib.errors import RequestError
 
 TOP_SHARE = 0.20
+LEAST_DRAWS = 2_000  # samples of an interval: fewer, and its ends differ from one seed to the next
+MOST_SAMPLED = 3_000  # accounts; beyond, the normal distribution does as well as samples
+CHUNK = 200_000
 
 
 class Concentration(NamedTuple):
@@ -35,7 +40,7 @@ class Concentration(NamedTuple):
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with the percentile interval of its bootstrap over accounts."""
+    """A figure with the interval of its bootstrap over accounts."""
 
     value: float
     lower: float
@@ -49,12 +54,17 @@ def money(values, what: str = "values") -> np.ndarray:
     Raises
     ------
     RequestError
-        When it is not one-dimensional, or an amount is missing or infinite.
+        When it is not one-dimensional, not of numbers, or an amount is missing or infinite.
     """
     amounts = np.asarray(values)
     if amounts.ndim != 1:
         raise RequestError(f"{what} must be one amount an account, not an array of {amounts.ndim} dimensions")
-    amounts = pd.to_numeric(pd.Series(amounts), errors="raise").to_numpy(dtype=float, na_value=np.nan)
+    if amounts.dtype == bool or pd.api.types.is_bool_dtype(pd.Series(amounts)):
+        raise RequestError(f"{what} must be amounts of money, not true and false")
+    try:
+        amounts = pd.to_numeric(pd.Series(amounts), errors="raise").to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise RequestError(f"{what} must be amounts of money: {error}") from None
     wrong = int((~np.isfinite(amounts)).sum())
     if wrong:
         raise RequestError(
@@ -134,39 +144,119 @@ def lorenz(values) -> pd.DataFrame:
     return pd.DataFrame({"accounts_share": np.linspace(0, 1, len(descending) + 1), "value_share": cumulative})
 
 
-def resample(values, draws: int, seed: int) -> np.ndarray:
-    """Concentration of bootstrap samples of the accounts: a (draws, 3) array of gini, herfindahl, top20_share.
-
-    Accounts are drawn with replacement; each sample costs one pass over amounts that are sorted once.
-    """
-    ascending = np.sort(np.clip(money(values), 0, None))
-    n = len(ascending)
-    if n == 0:
-        return np.full((draws, 3), np.nan)
-    rng = np.random.default_rng(seed)
-    samples = (np.bincount(rng.integers(n, size=n), minlength=n).astype(float) for _ in range(draws))
-    return np.array([_figures(ascending, weights) for weights in samples])
-
-
 def intervals(values, draws: int, level: float, seed: int) -> dict[str, Interval]:
-    """Each figure of :func:`concentration` with its percentile interval, by bootstrap over accounts.
+    """Each figure of :func:`concentration` with its studentised bootstrap interval over accounts.
 
     The interval says how far the figure would differ in another set of accounts drawn from the same market. With
-    one account there is nothing to draw from: the ends are missing.
+    one account there is nothing to draw from: the ends are missing. At least 2,000 samples are drawn (*draws* can ask
+    for more); beyond 3,000 accounts the normal distribution stands in for them.
 
-    The largest accounts weigh so much that these intervals come out somewhat narrow: on log-normal accounts
-    (sigma 1) nominal 90 % intervals of the Gini held the truth in 77 % of samples of 100 accounts, 82 % of 300
-    and 85 % of 1,000 (measured; the bias-corrected and the basic interval do no better).
+    Each sample is set against its own standard error, on a scale without ends (the logit of Gini and top share, the
+    logarithm of Herfindahl), since a sample that misses the largest accounts understates both the figure and how
+    uncertain it is. Percentile intervals do not see that: of log-normal accounts as uneven as those of the sample
+    company (sigma 1.8), nominal 90 % ones of the top share held the truth in 70 %, 76 % and 80 % of samples of 100,
+    300 and 1,000 accounts, where these do in 82 %, 84 % and 85 %. Of the Gini they do in 75 %, 82 % and 85 %, of 20,000
+    accounts both in 86 %, and with sigma 1 both in 88 % to 90 % whatever the number. So they are still narrow where
+    few accounts bring most. The Herfindahl index is made of the very largest accounts, and no set of accounts tells
+    how large others may be: its interval held the truth in 37 % to 51 % with sigma 1.8, and describes no more than
+    the accounts there are. (``python bench/segmentation.py coverage`` measures this.)
+
+    Source: Davidson (2009), Reliable inference for the Gini index; the linearised top share follows from its quantile.
     """
     point = concentration(values)
     ends = np.full((2, 3), np.nan)
     if len(values) > 1 and np.isfinite(point.gini):
-        sampled = resample(values, draws, seed)
-        ends = np.nanquantile(sampled, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        ends = _studentised(np.sort(np.clip(money(values), 0, None)), np.array(point), draws, level, seed)
     return {
         name: Interval(value, float(low), float(high), level)
         for name, value, low, high in zip(point._fields, point, *ends, strict=True)
     }
+
+
+def _studentised(ascending: np.ndarray, point: np.ndarray, draws: int, level: float, seed: int) -> np.ndarray:
+    """(2, 3) lower and upper ends of Gini, Herfindahl and top share."""
+    n = len(ascending)
+    middle, error = (found[0] for found in _linearised(ascending, np.ones((1, n))))
+    if n > MOST_SAMPLED:
+        high, low = (np.full(3, norm.ppf((1 + side * level) / 2)) for side in (1, -1))
+    else:
+        ratios = _sampled(ascending, middle, max(draws, LEAST_DRAWS), seed)
+        high = np.quantile(ratios, (1 + level) / 2, axis=0, method="higher")
+        low = np.quantile(ratios, (1 - level) / 2, axis=0, method="lower")
+    with np.errstate(invalid="ignore", over="ignore"):
+        gini, square, top = np.vstack([middle - high * error, middle - low * error]).T
+        ends = np.column_stack([expit(gini), np.clip(np.exp(square) / n, 1 / n, 1), expit(top)])
+    return np.where(np.isfinite(middle) & (error > 0), ends, point)
+
+
+def _sampled(ascending: np.ndarray, middle: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """(draws, 3) how many of its own standard errors each sample of the accounts lies off."""
+    n, rng, ratios = len(ascending), np.random.default_rng(seed), []
+    rows = max(1, CHUNK // n)
+    for start in range(0, draws, rows):
+        shape = (min(rows, draws - start), n)
+        drawn = rng.integers(n, size=shape) + n * np.arange(shape[0])[:, None]
+        weights = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(shape).astype(float)
+        ratios.append(_ratios(middle, *_linearised(ascending, weights)))
+    return np.vstack(ratios)
+
+
+def _ratios(middle: np.ndarray, sampled: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """How many standard errors each sample lies off; without end where it has none, as with equal accounts."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        moved = sampled - middle
+        ratios = moved / errors
+        endless = np.where(moved > 0, np.inf, np.where(moved < 0, -np.inf, 0.0))
+    return np.where(np.isfinite(ratios), ratios, endless)
+
+
+def _linearised(ascending: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Logit of Gini, log of n × Herfindahl and logit of the top share, and their standard errors.
+
+    Parameters
+    ----------
+    ascending, weights
+        (n,) amounts, and (samples, n) how often each is counted.
+
+    Returns
+    -------
+    Two (samples, 3) arrays; infinite where a figure is at an end of its scale.
+    """
+    count = np.cumsum(weights, axis=1)
+    n = count[:, -1:]
+    with np.errstate(divide="ignore", invalid="ignore"):  # a sample of accounts without value has no shares
+        shares = ascending / (_sums(weights, np.broadcast_to(ascending, weights.shape)) / n)
+        weighted = weights * shares
+        place = (2 * count - weights) / n
+        gini = _sums(weighted, place) / n - 1
+        of_gini = (place - gini - 1) * shares - (2 * np.cumsum(weighted, axis=1) - weighted) / n
+        square = _sums(weighted, shares) / n
+        of_square = (shares**2 / square - 1) - 2 * (shares - 1)
+        below = n - np.maximum(TOP_SHARE * n, 1.0)
+        edge = (count < below).sum(axis=1)[:, None]
+        border, before = np.take_along_axis(shares, edge, 1), np.take_along_axis(count, edge, 1) - below
+        above = np.arange(weights.shape[1]) > edge
+        top = (_sums(weighted, above) + before * border) / n
+        of_top = np.where(above, shares - border, 0.0) + (1 - below / n) * border - top * shares
+        figures, errors = np.hstack([gini, square, top]), []
+        for moved in (of_gini, of_square, of_top):
+            mean = _sums(weights, moved) / n
+            errors.append(np.sqrt(_sums(weights, (moved - mean) ** 2)) / n)
+    return _unbounded(figures, np.hstack(errors))
+
+
+def _unbounded(figures: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    scaled, steep = np.empty_like(figures), np.ones_like(figures)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled[:, 1] = np.log(figures[:, 1])
+        for place in (0, 2):
+            inside = np.clip(figures[:, place], 0.0, 1.0)
+            scaled[:, place], steep[:, place] = logit(inside), inside * (1 - inside)
+        return scaled, errors / steep
+
+
+def _sums(weights: np.ndarray, amounts: np.ndarray) -> np.ndarray:
+    return np.einsum("di,di->d", weights, amounts)[:, None]
 
 
 def paired(columns: np.ndarray, draws: int, seed: int) -> np.ndarray:

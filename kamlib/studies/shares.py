@@ -48,12 +48,12 @@ def of(hits: int, n: int) -> Share:
     return Share(hits, n, hits / n, float(low), float(high))
 
 
-def difference(one: Share, other: Share) -> tuple[float, float, float]:
+def difference(one: Share, other: Share, level: float = LEVEL) -> tuple[float, float, float]:
     """Share *one* less share *other*, with the ends of its Newcombe interval; missing where one has nobody."""
     if not one.n or not other.n:
         return np.nan, np.nan, np.nan
     ends = confint_proportions_2indep(
-        one.hits, one.n, other.hits, other.n, compare="diff", method="newcomb", alpha=1 - LEVEL
+        one.hits, one.n, other.hits, other.n, compare="diff", method="newcomb", alpha=1 - level
     )
     return one.value - other.value, float(ends[0]), float(ends[1])
 

@@ -30,7 +30,7 @@ def draw_concentration(result: Segmentation) -> Axes:
     drawn.set(xlim=(0, 1), ylim=(0, 1.02))
     _percent(drawn, "both")
     n = len(curve) - 1
-    footnote(drawn, f"n = {n:,} accounts that bought; bar: {top.level:.0%} bootstrap interval; grey: all equal")
+    footnote(drawn, f"n = {n:,} accounts that bought; bar: {top.level:.0%} studentised interval; grey: all equal")
     return drawn
 
 
@@ -63,19 +63,23 @@ def draw_crossing(result: Segmentation) -> Axes:
     drawn.set_yticks(range(len(counts.index)), counts.index)
     drawn.grid(visible=False)
     total = int(counts.to_numpy().sum())
-    footnote(drawn, f"n = {total:,} accounts, class before as of {result.then}; shade: share of the class before")
+    footnote(drawn, f"n = {total:,} accounts that had ordered by {result.then}; shade: share of the class before")
     return drawn
 
 
 def draw_regression(result: Segmentation) -> Axes:
-    """Change of revenue by class, the classes taken once from the earlier window and once from the later one."""
+    """Growth by class against all that bought, the classes taken once from the earlier window and once from the later.
+
+    Bars reach the measured figure, whiskers the ends of its interval.
+    """
     rows = result.regression.dropna(subset="change")
-    drawn = axes("Large accounts fall back of their own accord", "change of revenue, window to window", height=2.8)
+    drawn = axes("Do large accounts fall back of their own accord?", "growth against all that bought", height=2.8)
     named = {"before": "classes of the earlier window", "after": "classes of the later window"}
     rows = rows[rows["abc"] != "C"].iloc[::-1]
     labels = [f"{letter}, {named[by]}" for by, letter in zip(rows["sorted_by"], rows["abc"], strict=True)]
     colours = [ACCENT if by == "before" else WARM for by in rows["sorted_by"]]
-    bars = drawn.barh(range(len(rows)), rows["change"], color=colours)
+    spread = [rows["change"] - rows["change_lower"], rows["change_upper"] - rows["change"]]
+    bars = drawn.barh(range(len(rows)), rows["change"], xerr=spread, color=colours, ecolor=SOFT, capsize=3)
     drawn.bar_label(bars, [f"{change:+.0%}" for change in rows["change"]], padding=3, fontsize=8, color=SOFT)
     drawn.set_yticks(range(len(rows)), labels)
     drawn.axvline(0, color=SOFT, linewidth=1)
@@ -83,7 +87,7 @@ def draw_regression(result: Segmentation) -> Axes:
     drawn.grid(axis="y", visible=False)
     _percent(drawn, "x")
     n = ", ".join(f"{count:,}" for count in rows["accounts"].iloc[::-1]) or "0"
-    footnote(drawn, f"n = {n} accounts, from the top; class C is left out, since new accounts dwarf its change")
+    footnote(drawn, f"n = {n} accounts, from the top, none owing its size to one order; {result.level:.0%} intervals")
     return drawn
 
 
@@ -103,7 +107,7 @@ def draw_portfolio(result: Segmentation) -> Axes:
         )
         drawn.figure.colorbar(dots, ax=drawn, label="margin rate", format=PercentFormatter(1, decimals=0))
     drawn.set(xlim=(0, 1), ylim=(1, 5))
-    footnote(drawn, f"n = {len(rows):,} accounts with a rating or potential and an answer about us")
+    footnote(drawn, f"n = {len(rows):,} accounts with a rating or potential; strength: the weaker of their two answers")
     return drawn
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
-from kamlib.reports.findings.segmentation import bought, gates, nothing
+from kamlib.reports.findings.segmentation import bought, comparable, gates, nothing
 from kamlib.reports.sentences import say
 from kamlib.studies.segmentation import Segmentation
+from kamlib.studies.segmentation.payback import EARLY, OPEN, PAID, UNKNOWN
+from kamlib.studies.segmentation.ratings import LEAST_KAPPA
+from kamlib.studies.segmentation.selection import REPLAY, REVIEW
 
-LEAST_KAPPA = 0.4
 STAYS = 0.9
+PLACED = 0.5
 HALF_FIRM = 0.5
 FEW_KEYS = 15
 
@@ -24,6 +28,7 @@ def qualified_accounts(result: Segmentation) -> Finding:
     if not bought(result):
         return nothing("qualified", say("segmentation.no_revenue", months=result.months), ("K001", "K002"))
     lacking = {name: int(large["lacks"].str.contains(name).sum()) for name in ("tests", "criteria", "gates")}
+    lacking["potential"] = int(large["is_potential_alone"].sum())
     branch = "qualified_none" if not met else "qualified_untold" if is_untold else "qualified"
     told = Gate(not is_untold, Verdict.CAUTION, say("segmentation.qualified_untold_reason"))
     verdict, reason = judge(*gates(result), told)
@@ -45,9 +50,10 @@ def officials(result: Segmentation) -> Finding:
     if not result.has_officials:
         return nothing("officials", say("segmentation.officials_unknown"), practices)
     n, large = int(accounts["is_official"].sum()), int(accounts["qualifies_but_official"].sum())
+    values = {"large": large, "class_a": int((accounts["is_official"] & (accounts["abc"] == "A")).sum())}
     return Finding(
         "segmentation.officials",
-        say("segmentation.officials" if n else "segmentation.officials_none", n=n, large=large, total=len(accounts)),
+        say("segmentation.officials" if n else "segmentation.officials_none", n=n, total=len(accounts), **values),
         n,
         "accounts",
         n=len(accounts),
@@ -62,7 +68,8 @@ def vip_accounts(result: Segmentation) -> Finding:
     single, month = (int(rows["rule"].str.contains(name).sum()) if len(rows) else 0 for name in ("single", "month"))
     values = {"single": single, "month": month, "n": len(rows), "since": result.then, "total": len(result.accounts)}
     limits = {"single_limit": result.vip_limits[0], "month_limit": result.vip_limits[1]}
-    verdict, reason = judge(*gates(result))
+    is_ours = Gate(result.vip_declared, Verdict.CAUTION, say("segmentation.vips_undeclared"))
+    verdict, reason = judge(*gates(result), is_ours)
     return Finding(
         "segmentation.vips",
         say("segmentation.vips" if len(rows) else "segmentation.vips_none", **values, **limits),
@@ -94,17 +101,25 @@ def payback(result: Segmentation) -> Finding:
         return nothing("payback", sentence, ("K009",))
     if rows.empty:
         return nothing("payback", say("segmentation.payback_none"), ("K009",))
-    told, invested = rows["has_paid_back"].notna().all(), float(rows["invested"].sum())
-    still_open = float(rows.loc[~rows["has_paid_back"].fillna(False).astype(bool), "invested"].sum())
-    paid = int(rows["has_paid_back"].sum())
-    values = {"n": len(rows), "paid": paid, "invested": invested, "open": still_open}
+    counts, uncovered = rows["payback"].value_counts(), float(rows["uncovered"].sum())
+    named = {"paid": PAID, "open": OPEN, "early": EARLY}
+    values = {"n": len(rows), "invested": float(rows["invested"].sum())}
+    values |= {key: int(counts.get(name, 0)) for key, name in named.items()}
+    told = UNKNOWN not in counts
+    branch = "payback_unknown" if not told else "payback" if uncovered > 0 else "payback_all"
+    if branch == "payback":
+        worst = rows["uncovered"].idxmax()
+        named, share = result.accounts["name"].get(worst), rows.loc[worst, "uncovered"] / uncovered
+        values |= {"uncovered": uncovered, "share": share, "name": worst if pd.isna(named) else named}
     verdict, reason = judge(
-        *gates(result), Gate(told, Verdict.NO_CONCLUSION, say("segmentation.payback_unknown", **values))
+        *gates(result),
+        Gate(told, Verdict.NO_CONCLUSION, say("segmentation.payback_unknown", **values)),
+        Gate(not told, Verdict.CAUTION, say("segmentation.payback_reason")),
     )
     return Finding(
         "segmentation.payback",
-        say("segmentation.payback" if told else "segmentation.payback_unknown", **values),
-        still_open if told else None,
+        say(f"segmentation.{branch}", **values),
+        uncovered if told else None,
         "money",
         n=len(rows),
         verdict=verdict,
@@ -125,6 +140,7 @@ def rater_agreement(result: Segmentation) -> Finding:
     verdict, reason = judge(
         Gate(branch != "untold", Verdict.NO_CONCLUSION, sentence),
         Gate(branch != "poor", Verdict.CAUTION, say("segmentation.raters_reason", floor=LEAST_KAPPA)),
+        _is_undisputed(result),
     )
     return Finding(
         "segmentation.raters",
@@ -136,6 +152,12 @@ def rater_agreement(result: Segmentation) -> Finding:
         reason=reason,
         practices=("K010", "K011", "K013"),
     )
+
+
+def _is_undisputed(result: Segmentation) -> Gate:
+    """Whether raters agree on each criterion by itself."""
+    names = ", ".join(result.card.disputed)
+    return Gate(not names, Verdict.CAUTION, say("segmentation.raters_disputed", names=names, floor=LEAST_KAPPA))
 
 
 def scorecard_notes(result: Segmentation) -> list[str]:
@@ -160,7 +182,12 @@ def portfolio(result: Segmentation) -> Finding:
     counts = rows["quadrant"].value_counts()
     values = {name: int(counts.get(name, 0)) for name in ("defend", "invest", "maintain", "economise")}
     is_rated = bool((rows["attractiveness_basis"] == "ratings").all())
-    verdict, reason = judge(*gates(result), Gate(is_rated, Verdict.CAUTION, say("segmentation.matrix_potential")))
+    part = {"n": len(rows), "total": bought(result)}
+    verdict, reason = judge(
+        *gates(result),
+        Gate(is_rated, Verdict.CAUTION, say("segmentation.matrix_potential")),
+        Gate(part["n"] >= PLACED * part["total"], Verdict.CAUTION, say("segmentation.matrix_part", **part)),
+    )
     return Finding(
         "segmentation.portfolio",
         say("segmentation.matrix", n=len(rows), **values),
@@ -205,12 +232,16 @@ def key_account_changes(result: Segmentation) -> Finding:
     """Who should become a key account, who should stop being one, and who needs a decision."""
     counts = result.decisions.set_index("decision")["accounts"]
     values = {name: int(counts[name]) for name in counts.index}
-    changes, keys = values["promote"] + values["demote"] + values["review"], values["keep"]
-    branch = "changes" if changes else "changes_none" if keys else "changes_nobody"
-    verdict, reason = judge(*gates(result))
+    changes, is_replayed = values["promote"] + values["demote"] + values["review"], result.roster == REPLAY
+    values |= _kept(result)
+    branch = "changes" if changes else "changes_none" if values["keys"] else "changes_nobody"
+    branch += "_replayed" if changes and is_replayed else ""
+    days = {"earliest": result.earliest, "then": result.then}
+    recorded = Gate(not is_replayed, Verdict.CAUTION, say("segmentation.changes_replayed_reason"))
+    verdict, reason = judge(*gates(result), recorded, *([comparable(result)] if is_replayed else []))
     return Finding(
         "segmentation.changes",
-        say(f"segmentation.{branch}", total=len(result.accounts), **values),
+        say(f"segmentation.{branch}", total=len(result.accounts), **values, **days),
         values["promote"] + values["demote"],
         "accounts",
         n=len(result.accounts),
@@ -223,10 +254,24 @@ def key_account_changes(result: Segmentation) -> Finding:
 
 def cap_note(result: Segmentation) -> str:
     """Whether there are too many key accounts, or too few: one whole sentence."""
-    keys = int(result.accounts["is_key"].sum())
-    waiting = int((result.accounts["reason"] == "over_cap").sum())
-    branch = "reached" if waiting else "low" if keys < FEW_KEYS else "fine"
-    return say(f"segmentation.cap_{branch}", keys=keys, waiting=waiting, cap=result.cap)
+    accounts, kept = result.accounts, _kept(result)
+    waiting = int((accounts["reason"] == "over_cap").sum())
+    pending = int((accounts["meets_now"] & (accounts["decision"] == REVIEW)).sum())
+    if kept["keys"] > result.cap:
+        branch = "over"
+    elif waiting:
+        branch = "pending" if pending else "reached"
+    else:
+        branch = "low" if kept["keys"] < FEW_KEYS else "fine"
+    return say(f"segmentation.cap_{branch}", **kept, pending=pending, waiting=waiting, cap=result.cap)
+
+
+def _kept(result: Segmentation) -> dict[str, int]:
+    """How many were key accounts, how many are once the decisions are carried out, how many of these under review."""
+    accounts = result.accounts
+    stay = accounts["is_key"] & (accounts["decision"] == REVIEW)
+    flags = {"was": accounts["was_key"], "keys": accounts["is_key"], "stay": stay}
+    return {name: int(flag.sum()) for name, flag in flags.items()}
 
 
 def mixed_books(result: Segmentation) -> Finding:
@@ -246,7 +291,7 @@ def mixed_books(result: Segmentation) -> Finding:
         n=len(rows),
         verdict=verdict,
         reason=reason,
-        decision=say(f"segmentation.mixed_decision{'' if mixed['hours'].sum() > 0 else '_most'}") if len(mixed) else "",
+        decision=say("segmentation.mixed_decision") if len(mixed) else "",
         practices=practices,
     )
 
@@ -258,9 +303,9 @@ def mixed_notes(result: Segmentation) -> list[str]:
     if mixed.empty or not mixed["hours"].sum() > 0:
         return []
     hours = mixed["hours"] / mixed["hours"].sum()
-    shares = (mixed[["key_hours_share", "small_hours_share"]].mul(hours, axis=0)).sum()
-    on_key, on_small = shares["key_hours_share"], shares["small_hours_share"]
-    return [say("segmentation.mixed_hours", on_key=on_key, on_small=on_small)]
+    kinds = ("key", "small", "idle", "other")
+    on = {f"on_{kind}": float((mixed[f"{kind}_hours_share"] * hours).sum()) for kind in kinds}
+    return [say("segmentation.mixed_hours", **on)]
 
 
 def market_segments(result: Segmentation) -> Finding:
@@ -270,13 +315,15 @@ def market_segments(result: Segmentation) -> Finding:
         return nothing("markets", say("segmentation.markets_unknown"), practices)
     by, buyers = rows.columns[0], result.accounts[result.accounts["has_bought"]]
     rows = rows[rows[by].isin(buyers[by].dropna())]
-    first, dense = rows.iloc[0], rows.sort_values("key_accounts", ascending=False, kind="stable").iloc[0]
-    branch = "markets" if dense["key_accounts"] else "markets_no_key"
+    first = rows.iloc[0]
+    dense = rows.sort_values(["stands_out", "key_rate"], ascending=False, kind="stable").iloc[0]
+    branch = "markets" if dense["stands_out"] else "markets_alike" if rows["key_accounts"].any() else "markets_no_key"
     values = {"n": len(rows), "name": first[by], "share": first["share"], "known": float(buyers[by].notna().mean())}
+    values |= {"rate": dense["key_rate"], "low": dense["key_rate_lower"], "high": dense["key_rate_upper"]}
     verdict, reason = judge(*gates(result))
     return Finding(
         "segmentation.markets",
-        say(f"segmentation.{branch}", dense=dense[by], keys=int(dense["key_accounts"]), **values),
+        say(f"segmentation.{branch}", dense=dense[by], **values),
         float(first["share"]),
         "share of revenue",
         n=len(buyers),
@@ -291,13 +338,16 @@ def key_account_likeness(result: Segmentation) -> Finding:
     found, practices = result.likeness, ("K010",)
     if found is None:
         return nothing("likeness", say("segmentation.likeness_none"), practices)
-    branch = "clear" if found.auc_lower > 0.5 else "unclear"
+    branch = "unclear" if found.auc_lower <= 0.5 else "clear" if found.is_better else "potential"
     verdict, reason = judge(
-        *gates(result), Gate(branch == "clear", Verdict.NO_CONCLUSION, say("segmentation.likeness_reason"))
+        *gates(result),
+        Gate(branch != "unclear", Verdict.NO_CONCLUSION, say("segmentation.likeness_reason")),
+        Gate(branch != "potential", Verdict.NO_CONCLUSION, say("segmentation.likeness_potential_reason")),
     )
+    values = {"auc": found.auc, "low": found.auc_lower, "high": found.auc_upper, "baseline": found.baseline}
     return Finding(
         "segmentation.likeness",
-        say(f"segmentation.likeness_{branch}", auc=found.auc, low=found.auc_lower, high=found.auc_upper, n=found.keys),
+        say(f"segmentation.likeness_{branch}", n=found.keys, **values),
         found.auc,
         "share of pairs",
         (found.auc_lower, found.auc_upper),

@@ -6,20 +6,28 @@ import numpy as np
 import pandas as pd
 
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
-from kamlib.reports.findings.segmentation import bought, gates, nothing
+from kamlib.reports.findings.segmentation import comparable, gates, nothing
 from kamlib.reports.sentences import say
 from kamlib.studies.segmentation import Segmentation
+from kamlib.studies.segmentation.migration import FIRST, RECENCY, SPEND, THRESHOLD
 
 
 def rows_read(result: Segmentation) -> list[str]:
     """How many accounts there are, how many bought, and what could not be placed: whole sentences."""
-    accounts = result.accounts
-    never = int((accounts["orders_ever"] == 0).sum())
-    values = {"accounts": len(accounts), "bought": bought(result), "never": never}
-    values["silent"] = int(((accounts["orders_ever"] > 0) & ~accounts["has_bought"]).sum())
+    values = {"accounts": len(result.accounts), **parts(result.accounts)}
     read = say("segmentation.rows_in", as_of=result.as_of, starts_on=result.starts_on, months=result.months, **values)
+    undated = [say("segmentation.rows_undated", n=result.undated, as_of=result.as_of)] if result.undated else []
     placed = "rows_all_placed" if not result.unplaced else "rows_unplaced"
-    return [read, say(f"segmentation.{placed}", amount=result.unplaced)]
+    return [read, *undated, say(f"segmentation.{placed}", amount=result.unplaced)]
+
+
+def parts(accounts: pd.DataFrame) -> dict[str, int]:
+    """How many accounts bought, only returned goods, fell silent, never ordered: each account is in one of them."""
+    returned = accounts["has_line"] & ~accounts["has_bought"]
+    before = ~accounts["has_line"] & (accounts["orders_ever"] > 0)
+    never = ~accounts["has_line"] & (accounts["orders_ever"] == 0)
+    flags = {"bought": accounts["has_bought"], "returned": returned, "silent": before, "never": never}
+    return {name: int(flag.sum()) for name, flag in flags.items()}
 
 
 def absent_tables(result: Segmentation) -> list[str]:
@@ -39,7 +47,7 @@ def class_record(result: Segmentation) -> Finding:
     shares = rows["kept"] / rows["accounts"].where(rows["accounts"] > 0)
     values = {"firm": int(firm["accounts"]), "loose": int(loose["accounts"]), "then": result.then}
     recomputed = Gate(result.has_said, Verdict.CAUTION, say("segmentation.record_recomputed", then=result.then))
-    verdict, reason = judge(recomputed)
+    verdict, reason = judge(recomputed, comparable(result))
     return Finding(
         "segmentation.record",
         say(
@@ -59,45 +67,53 @@ def class_record(result: Segmentation) -> Finding:
 
 def class_moves(result: Segmentation) -> Finding:
     """How many accounts changed class since the last period, and why."""
-    moved = result.accounts[result.accounts["cause"] != ""]
-    counts = moved["cause"].str.get_dummies(" + ").sum() if len(moved) else {}
+    known = result.accounts[~result.accounts["is_new"]]
+    moved = known[known["cause"] != ""]
     up = int((moved["abc"] < moved["previous"]).sum())
-    values = {"n": len(moved), "up": up, "down": len(moved) - up, "then": result.then, "total": len(result.accounts)}
-    named = ("spend", "threshold", "cuts declared anew", "data revised")
-    causes = {name.replace(" ", "_"): int(counts.get(name, 0)) for name in named}
-    verdict, reason = judge(*gates(result))
+    values = {"n": len(moved), "up": up, "down": len(moved) - up, "then": result.then, "total": len(known)}
+    values["new"] = int((result.accounts["is_new"] & (result.accounts["orders_ever"] > 0)).sum())
+    causes = _counted(moved["cause"], {"spend": SPEND, "threshold": THRESHOLD, "both": f"{SPEND} + {THRESHOLD}"})
+    causes["other"] = len(moved) - sum(causes.values())
+    verdict, reason = judge(*gates(result), comparable(result))
     return Finding(
         "segmentation.moves",
         say("segmentation.moves" if len(moved) else "segmentation.moves_none", **values, **causes),
         len(moved),
         "accounts",
-        n=len(result.accounts),
+        n=len(known),
         verdict=verdict,
         reason=reason,
         practices=("K014",),
     )
 
 
+def _counted(causes: pd.Series, named: dict[str, str]) -> dict[str, int]:
+    return {key: int((causes == cause).sum()) for key, cause in named.items()}
+
+
 def segment_moves_note(result: Segmentation) -> str:
     """How many accounts changed RFM segment, and why: one whole sentence."""
-    moved = result.accounts[result.accounts["rfm_cause"] != ""]
-    counts = moved["rfm_cause"].str.get_dummies(" + ").sum() if len(moved) else {}
-    causes = {name: int(counts.get(name, 0)) for name in ("spend", "recency", "threshold")}
+    known = result.accounts[~result.accounts["is_new"]]
+    moved = known.loc[~known["rfm_cause"].isin(["", FIRST]), "rfm_cause"]
+    causes = _counted(moved, {"spend": SPEND, "recency": RECENCY, "threshold": THRESHOLD})
+    causes["several"] = len(moved) - sum(causes.values())
     branch = "moves_rfm" if len(moved) else "moves_rfm_none"
-    return say(f"segmentation.{branch}", n=len(moved), total=len(result.accounts), **causes)
+    return say(f"segmentation.{branch}", n=len(moved), total=len(known), **causes)
 
 
 def regression_note(result: Segmentation) -> str:
     """How far large accounts fall back of their own accord: one whole sentence."""
     rows = result.regression.set_index(["sorted_by", "abc"])
-    after, later = rows.loc[("before", "A")], rows.loc[("after", "A")]
-    if not (after["revenue_before"] > 0 and later["revenue_after"] > 0):
+    ends = ["change", "change_lower", "change_upper"]
+    forward, later = (rows.loc[(by, "A"), ends].to_numpy(dtype=float) for by in ("before", "after"))
+    if not np.isfinite([*forward, *later]).all():
         return say("segmentation.regression_short")
-    forward = after["revenue_after"] / after["revenue_before"] - 1
-    backward = later["revenue_before"] / later["revenue_after"] - 1
-    if forward < 0 and backward < 0:
-        return say("segmentation.regression", fell=-forward, rose=-backward)
-    return say("segmentation.regression_other", after=forward, before=backward)
+    backward = 1 / (1 + later[[0, 2, 1]]) - 1
+    if forward[2] < 0 and backward[2] < 0:
+        names = ("fell", "fell_high", "fell_low", "rose", "rose_high", "rose_low")
+        return say("segmentation.regression", **dict(zip(names, [*-forward, *-backward], strict=True)))
+    names = ("after", "after_low", "after_high", "before", "before_low", "before_high")
+    return say("segmentation.regression_other", **dict(zip(names, [*forward, *backward], strict=True)))
 
 
 def account_predictions(result: Segmentation) -> pd.DataFrame:

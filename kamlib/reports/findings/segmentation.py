@@ -6,11 +6,13 @@ import numpy as np
 
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
 from kamlib.reports.sentences import say
+from kamlib.studies import shares
 from kamlib.studies.segmentation import Segmentation
-from kamlib.studies.segmentation.loyalty import LOYAL, PROXY, SURVEY, SWITCHER, UNATTACHED
+from kamlib.studies.segmentation.loyalty import LOYAL, PROXY, SHARES, SURVEY, SWITCHER, UNATTACHED
 from kamlib.studies.segmentation.rulebook import UNCLASSIFIED
 
 ENOUGH_ACCOUNTS = 20
+ENOUGH_FOR_PARETO = 1_000
 ENOUGH_QUARTERS = 4
 ENOUGH_PAIRS = 20
 PARETO = 0.80
@@ -25,7 +27,12 @@ def concentration(result: Segmentation) -> Finding:
         return nothing("concentration", say("segmentation.no_revenue", months=result.months), ("K015", "K033"))
     has_interval = bool(np.isfinite(top.lower))
     branch = "above" if top.lower > PARETO else "below" if top.upper < PARETO else "about"
-    verdict, reason = judge(*gates(result))
+    few = Gate(
+        n >= ENOUGH_FOR_PARETO or branch == "about" or not has_interval,
+        Verdict.CAUTION,
+        say("segmentation.concentration_few", needed=ENOUGH_FOR_PARETO),
+    )
+    verdict, reason = judge(*gates(result), few)
     values = {"share": top.value, "low": top.lower, "high": top.upper, "gini": gini.value, "n": n}
     return Finding(
         "segmentation.concentration",
@@ -51,7 +58,7 @@ def concentration_trend(result: Segmentation) -> Finding:
     ends = {"low": 100 * change.lower, "high": 100 * change.upper}
     values = {"points": 100 * abs(change.value), "change": 100 * change.value, "half": quarters // 2}
     is_clear = Gate(branch != "unclear", Verdict.NO_CONCLUSION, say("segmentation.trend_unclear_reason"))
-    verdict, reason = judge(*gates(result), is_clear)
+    verdict, reason = judge(*gates(result), is_clear, _without_one_order(result))
     return Finding(
         "segmentation.trend",
         say(f"segmentation.trend_{branch}", **values, **ends),
@@ -64,6 +71,15 @@ def concentration_trend(result: Segmentation) -> Finding:
         reason,
         practices=("K015",),
     )
+
+
+def _without_one_order(result: Segmentation) -> Gate:
+    """Whether the change is there, and half as large at least, without the accounts whose size is one order."""
+    change, regular = result.share_change.value, result.share_change_regular
+    if not np.isfinite(regular):
+        return Gate(False, Verdict.CAUTION, say("segmentation.trend_only_one_order"))
+    stands = change * regular > 0 and abs(regular) >= abs(change) / 2
+    return Gate(bool(stands), Verdict.CAUTION, say("segmentation.trend_one_order", regular=100 * regular))
 
 
 def long_tail(result: Segmentation) -> Finding:
@@ -102,10 +118,12 @@ def largest_accounts(result: Segmentation) -> Finding:
     if not n or rows["share_of_revenue"].isna().any():
         return nothing("largest", say("segmentation.no_revenue", months=result.months), ("K033",))
     first, last = rows.iloc[0], rows.iloc[-1]
-    values = {"one": first["share_of_revenue"], "lost": first["revenue_lost"] * 12 / result.months}
+    covered = result.covered_months
+    values = {"one": first["share_of_revenue"], "lost": first["revenue_lost"] * 12 / covered, "covered": covered}
     values |= {"count": int(last["accounts"]), "many": last["share_of_revenue"]}
     branch = "largest_one" if n == 1 else "largest" if values["count"] > 1 else "largest_few"
-    verdict, reason = judge(*gates(result))
+    short = say("segmentation.short_window", covered=covered, months=result.months)
+    verdict, reason = judge(*gates(result), Gate(covered >= result.months, Verdict.CAUTION, short))
     return Finding(
         "segmentation.largest",
         say(f"segmentation.{branch}", **values),
@@ -145,11 +163,23 @@ def class_notes(result: Segmentation) -> list[str]:
     notes = [_basis(result)]
     if losing and result.basis == "margin":
         notes.append(say("segmentation.classes_losing", n=losing, total=len(buyers)))
+    notes += _spent_more(result)
     raised = int(groups["is_raised"].sum()) if len(groups) else 0
     branch = "none" if groups.empty else "raised" if raised else "same"
     notes.append(say(f"segmentation.groups_{branch}", n=len(groups), raised=raised))
     notes.append(say("segmentation.one_off" if one_off else "segmentation.one_off_none", n=one_off))
     return notes
+
+
+def _spent_more(result: Segmentation) -> list[str]:
+    """Class A accounts on which more was spent than they have earned since: a whole sentence where there are any."""
+    rows = result.payback.join(result.accounts[["abc", "name"]])
+    rows = rows[(rows["abc"] == "A") & (rows["margin_after_spend"] < rows["invested"])]
+    if rows.empty:
+        return []
+    first = rows.sort_values("uncovered", ascending=False, kind="stable").iloc[0]
+    values = {"invested": first["invested"], "margin": first["margin_after_spend"]}
+    return [say("segmentation.classes_spent", n=len(rows), name=first["name"] or rows.index[0], **values)]
 
 
 def _basis(result: Segmentation) -> str:
@@ -210,7 +240,7 @@ def loyal_accounts(result: Segmentation) -> Finding:
     if not surveyed + guessed:
         return nothing("loyalty", say("segmentation.loyalty_none"), ("K017", "K018", "K019"))
     basis, n = (SURVEY, surveyed) if surveyed else (PROXY, guessed)
-    named = {"loyal": LOYAL, "switcher": SWITCHER, "unattached": UNATTACHED}
+    named = {"loyal": LOYAL, "shared": SHARES, "switcher": SWITCHER, "unattached": UNATTACHED}
     values = {key: count(basis, name) for key, name in named.items()}
     is_surveyed = Gate(surveyed > 0, Verdict.CAUTION, say("segmentation.loyalty_proxy_reason"))
     verdict, reason = judge(*gates(result), is_surveyed)
@@ -231,12 +261,25 @@ def loyalty_notes(result: Segmentation) -> list[str]:
     share, n = result.proxy_agreement
     branch = "untested" if n < ENOUGH_PAIRS else "good" if share >= COIN else "poor"
     notes = [say(f"segmentation.proxy_{branch}", share=share, n=n)]
-    shares = result.serialisation["share"]
-    if np.isfinite(shares.iloc[-1]):
-        points = 100 * (shares.iloc[-1] - shares.iloc[0])
-        branch = "new" if np.isnan(points) else "up" if points >= 0.05 else "down" if points <= -0.05 else "same"
-        notes.append(say(f"segmentation.serialisation_{branch}", share=shares.iloc[-1], points=abs(points)))
+    then, now = result.serialisation.iloc[0], result.serialisation.iloc[-1]
+    if now["accounts"]:
+        branch, points = _serialised(then, now)
+        key = f"segmentation.serialisation_{'proxy_' if now['basis'] == PROXY else ''}{branch}"
+        ends = {"low": now["share_lower"], "high": now["share_upper"]}
+        notes.append(say(key, n=int(now["accounts"]), share=now["share"], points=100 * abs(points), **ends))
     return notes
+
+
+def _serialised(then, now) -> tuple[str, float]:
+    """Whether the degree of serialisation moved by more than chance allows, and by how much.
+
+    The two days have most accounts in common, so an interval for separate ones is on the safe side.
+    """
+    if not then["accounts"] or then["basis"] != now["basis"]:
+        return "new", 0.0
+    both = (shares.of(round(day["share"] * day["accounts"]), int(day["accounts"])) for day in (now, then))
+    change, low, high = shares.difference(*both)
+    return "up" if low > 0 else "down" if high < 0 else "same", change
 
 
 def gates(result: Segmentation) -> tuple[Gate, ...]:
@@ -249,6 +292,13 @@ def gates(result: Segmentation) -> tuple[Gate, ...]:
         Gate(stale <= STALE_DAYS, Verdict.CAUTION, say("findings.stale", days=stale)),
         Gate(not result.is_part, Verdict.CAUTION, say("segmentation.part")),
     )
+
+
+def comparable(result: Segmentation) -> Gate:
+    """Whether the window of the earlier day is as long as that of today."""
+    values = {"then": result.then, "covered": result.covered_then, "months": result.months}
+    is_full = result.covered_then >= result.months
+    return Gate(is_full, Verdict.NO_CONCLUSION, say("segmentation.windows_differ", **values))
 
 
 def bought(result: Segmentation) -> int:

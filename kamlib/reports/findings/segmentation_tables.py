@@ -77,7 +77,7 @@ def segmentation_accounts(result: Segmentation) -> pd.DataFrame:
     frame["rfm"] = scores[0] + "-" + scores[1] + "-" + scores[2]
     frame["reason_code"] = frame["reason"]
     frame["reason"] = _reasons(frame, result.cap)
-    frame["evidence"] = _evidence(frame)
+    frame["evidence"] = _evidence(frame.join(result.payback[["invested", "margin_after_spend"]]), result)
     frame["vip_rule"] = result.vip.set_index("account_id")["rule"].reindex(frame.index)
     frame["selected_share"] = np.nan if result.card is None else result.card.selected_share.reindex(frame.index)
     frame["quadrant"] = result.matrix["quadrant"].reindex(frame.index)
@@ -98,10 +98,11 @@ def _reasons(frame: pd.DataFrame, cap: int) -> pd.Series:
     return pd.Series(texts, index=rows.index, dtype="object").reindex(frame.index).fillna("")
 
 
-def _evidence(frame: pd.DataFrame) -> pd.Series:
-    """Whole sentences on the criteria each account meets and the gates it fails."""
-    wanted = frame[(frame["criteria_met"] != "") | (frame["gates_failed"] != "")]
-    texts = [" ".join(_sentences(row)) for row in wanted.to_dict("records")]
+def _evidence(frame: pd.DataFrame, result: Segmentation) -> pd.Series:
+    """Whole sentences on the criteria each account meets, the gates it fails, how it changed and what it cost."""
+    wanted = frame[(frame["criteria_met"] != "") | (frame["gates_failed"] != "") | (frame["decision"] != "")]
+    limits = {"least_rating": result.high_rating, "most_of_one_order": result.one_order_share}
+    texts = [" ".join(_sentences(row | limits)) for row in wanted.to_dict("records")]
     return pd.Series(texts, index=wanted.index, dtype="object").reindex(frame.index).fillna("")
 
 
@@ -111,18 +112,24 @@ def _sentences(row: dict) -> list[str]:
         told += _CRITERIA[code](row)
     for code in filter(None, row["gates_failed"].split(", ")):
         told += _GATES[code](row)
+    if row["revenue_before"] > 0:
+        told.append(say("segmentation.evidence_change", change=row["revenue"] / row["revenue_before"] - 1))
+    if row["margin_after_spend"] < row["invested"]:
+        told.append(
+            say("segmentation.evidence_spent", invested=row["invested"], margin=max(row["margin_after_spend"], 0.0))
+        )
     return told
 
 
 def _contract(row: dict) -> list[str]:
     if pd.isna(row["contract_years"]):
         return [say("segmentation.evidence_contract_orders")]
-    return [say("segmentation.evidence_contract", years=row["contract_years"])]
+    return [say("segmentation.evidence_contract", years=row["contract_years"], until=row["contract_until"])]
 
 
-def _rated(row: dict, what: str, least: float = 4.0) -> list[str]:
+def _rated(row: dict, what: str) -> list[str]:
     score = row[f"{what}_score"]
-    return [say(f"segmentation.evidence_{what}_rated", score=score)] if score >= least else []
+    return [say(f"segmentation.evidence_{what}_rated", score=score)] if score >= row["least_rating"] else []
 
 
 def _reputation(row: dict) -> list[str]:
@@ -138,16 +145,14 @@ def _innovation(row: dict) -> list[str]:
 
 
 def _market(row: dict) -> list[str]:
-    told, before = _rated(row, "market"), row["revenue_before"]
-    if before > 0 and row["revenue"] > before:
-        told.append(say("segmentation.evidence_market_grown", growth=row["revenue"] / before - 1))
-    if row["annual_potential"] > row["revenue"]:
-        told.append(say("segmentation.evidence_market_potential", potential=row["annual_potential"]))
+    told, untapped = _rated(row, "market"), row["annual_potential"] - max(row["revenue"], 0.0)
+    if untapped > 0:
+        told.append(say("segmentation.evidence_market_potential", untapped=untapped))
     return told
 
 
 def _recurring(row: dict) -> list[str]:
-    if row["largest_order_share"] > 0.5:
+    if row["largest_order_share"] > row["most_of_one_order"]:
         return [say("segmentation.evidence_gate_one_order", share=row["largest_order_share"])]
     return [say("segmentation.evidence_gate_seldom", n=row["months_active"])]
 
@@ -215,13 +220,25 @@ def segmentation_own(result: Segmentation) -> pd.DataFrame:
 
 
 def segmentation_lookalikes(result: Segmentation, rows: int = 15) -> pd.DataFrame:
-    """The accounts most like a key account among those that buy little of what they could, the likest first."""
+    """Prospects (accounts that never ordered and are no public office), the most promising first.
+
+    By likeness to a key account where that says more than the potential, else by the potential alone.
+    """
     columns = ["account_id", "name", "likeness", "annual_potential", "revenue", "industry", "region", "lifecycle"]
     if result.likeness is None:
         return pd.DataFrame(columns=columns)
     frame = result.accounts.join(result.likeness.scores, how="inner")
-    free = frame[~frame["is_key"] & ~frame["is_official"] & (frame["abc"] != "A")]
-    return free.nlargest(rows, "likeness").rename_axis("account_id").reset_index()[columns]
+    free = frame[(frame["orders_ever"] == 0) & ~frame["is_key"] & ~frame["was_key"] & ~frame["is_official"]]
+    by = "likeness" if result.likeness.is_better else "annual_potential"
+    return free.nlargest(rows, by).rename_axis("account_id").reset_index()[columns]
+
+
+def segmentation_agreement(result: Segmentation) -> pd.DataFrame:
+    """How far raters agree, by criterion and over all, and whether the scores on it count."""
+    if result.card is None:
+        return pd.DataFrame(columns=["criterion", "pairs", "rated_accounts", "kappa", "mean_gap", "counts"])
+    rows = result.card.agreement.rename(columns={"accounts": "rated_accounts"})
+    return rows.assign(counts=~rows["criterion"].isin(result.card.disputed))
 
 
 def segmentation_vips(result: Segmentation) -> pd.DataFrame:
@@ -234,8 +251,8 @@ def segmentation_vips(result: Segmentation) -> pd.DataFrame:
 def segmentation_payback(result: Segmentation) -> pd.DataFrame:
     """What was spent on each account against what it brought, the largest spending first."""
     rows = result.payback.join(result.accounts["name"]).rename_axis("account_id").reset_index()
-    columns = ["account_id", "name", "invested", "revenue_recent", "margin_recent", "cost_ratio", "has_paid_back"]
-    return rows[columns]
+    columns = ["invested", "first_spent_on", "revenue_after_spend", "margin_after_spend", "cost_ratio", "payback"]
+    return rows[["account_id", "name", *columns, "uncovered"]]
 
 
 def segmentation_scores(result: Segmentation) -> pd.DataFrame:

@@ -29,17 +29,18 @@ from kamlib.studies.segmentation.migration import (
     regression_to_mean,
     segment_moves,
 )
+from kamlib.studies.segmentation.payback import payback
 from kamlib.studies.segmentation.portfolio import matrix
-from kamlib.studies.segmentation.qualification import payback, qualify
+from kamlib.studies.segmentation.qualification import qualify
 from kamlib.studies.segmentation.ratings import Scorecard, score
 from kamlib.studies.segmentation.rfm import SEGMENTS, CutPoints, cut_points, rfm
 from kamlib.studies.segmentation.rulebook import managerial, segment_counts
-from kamlib.studies.segmentation.selection import DECISIONS, decide
+from kamlib.studies.segmentation.selection import DECISIONS, decide, roster
 from kamlib.studies.segmentation.stages import STAGES, funnel, lifecycle, relationship
 from kamlib.studies.segmentation.standing import Standing, stand
 from kamlib.studies.segmentation.tail import Tail, long_tail
 from kamlib.studies.segmentation.trend import quarters
-from kamlib.studies.segmentation.vip import eligible, limits, vip
+from kamlib.studies.segmentation.vip import are_declared, eligible, limits, vip
 
 __all__ = ["Segmentation", "abc", "concentration", "managerial", "measure", "vip"]
 
@@ -74,9 +75,18 @@ class Segmentation:
         cost is known.
     points
         The RFM cut points.
-    has_said, has_officials
-        Whether a last report of the same day and basis was given (without one the earlier day is recomputed), and
-        whether the book records which accounts are public offices.
+    covered_months, covered_then
+        Months of the window that the book covers, now and a period before: fewer than ``months`` where its first order
+        lies inside the window.
+    undated
+        Accounts left out since the account list bears no dates and they have no order line by then.
+    has_said, has_officials, roster, earliest
+        Whether a last report of the same day and basis was given (without one the earlier day is recomputed); whether
+        the book records which accounts are public offices; where it comes from who was a key account (``book``,
+        ``report``, or ``replay`` of the rule from the day ``earliest``).
+    high_rating, one_order_share, vip_declared
+        The least high rating and the largest share of one order that are declared; whether the book declares the VIP
+        limits itself.
     absent
         Tables that would add evidence and that the book has not.
     accounts
@@ -85,16 +95,18 @@ class Segmentation:
         ``cause``), and ``decision`` with its ``reason``; see the modules named after these.
     concentration, margin_concentration
         Gini, Herfindahl and top-20 % share with intervals, of revenue and of margin (empty where unknown).
-    lorenz, quarters, share_change, tail
-        The Lorenz curve, eight quarters of concentration, the change of the top share, the long tail.
+    lorenz, quarters, share_change, share_change_regular, tail
+        The Lorenz curve, eight quarters of concentration, the change of the top share, the same without accounts whose
+        size is one order, the long tail.
     classes, groups, rfm, segments, loyalties, stages, decisions
-        Accounts and revenue by ABC class (of those that bought; any other account is class C); groups of owned
+        Accounts, revenue and value by ABC class (of those that bought; any other account is class C); groups of owned
         accounts; by RFM segment, by the firm's own segment (counts only; empty without rules), by loyalty and basis,
         by relationship stage, by decision.
     proxy_agreement
         In what share of the accounts with both the loyalty proxy agrees with the survey, and of how many.
     serialisation
-        One row for each closing day: closes_on, share of buyers that are loyal, first in new products or class A.
+        One row for each closing day: closes_on, the share of accounts that are loyal, first in new products or class
+        A, with its ends, of how many, and on what loyalty rests.
     card, matrix, payback, vip
         The scorecard (``None`` without ratings), the portfolio matrix, investments against returns, VIP rows.
     lifecycle, funnel
@@ -128,8 +140,16 @@ class Segmentation:
     basis: str
     points: CutPoints
     cost_known_share: float
+    covered_months: int
+    covered_then: int
+    undated: int
     has_said: bool
     has_officials: bool
+    roster: str
+    earliest: date
+    high_rating: float
+    one_order_share: float
+    vip_declared: bool
     absent: tuple[str, ...]
     accounts: pd.DataFrame
     concentration: Mapping[str, Interval]
@@ -137,6 +157,7 @@ class Segmentation:
     lorenz: pd.DataFrame
     quarters: pd.DataFrame
     share_change: Interval
+    share_change_regular: float
     tail: Tail
     classes: pd.DataFrame
     groups: pd.DataFrame
@@ -196,7 +217,8 @@ def measure(
     rules
         The firm's own segmentation for :func:`managerial`; the ``segments`` of ``book.yml`` where not given.
     previous
-        The folder of the last report, or its accounts table: classes and key accounts as they were said then.
+        The folder of the last report, or its accounts table: classes and key accounts as they were said then. Where
+        the accounts of the book have a column ``is_key_account``, that roster says who is a key account.
     draws, level, seed
         Bootstrap samples, probability of the intervals, and where the random numbers start.
 
@@ -214,7 +236,7 @@ def measure(
     cuts = check_cuts(book.settings.value("abc_cuts") if cuts is None else cuts)
     limit = int(book.settings.value("key_account_cap") if cap is None else cap)
     ledger = read_ledger(book, max(36, 2 * months, 3 * QUARTERS) + 2 * step)
-    now, then, _ = standings = _standings(ledger, step, months, value)
+    now, then, earlier = standings = _standings(ledger, step, months, value)
     said = read_said(previous, now.basis, then.as_of)
     days = _described(book, standings, cuts)
     days[1] = days[1].join(_firmness(then, cuts, min(draws, EARLIER_DRAWS), seed))
@@ -222,12 +244,15 @@ def measure(
     accounts = accounts.join(_moves(book, now, then, cuts, said)).join(_segment(book, now, rules))
     accounts = accounts.join(lifecycle(book, accounts).drop(columns="lifecycle"))
     accounts["stage"] = relationship(accounts, book.settings)
-    accounts = accounts.join(decide(accounts, *days[1:], limit, None if said is None else said["is_key"]))
+    was_key, told_by = roster(accounts, said)
+    accounts = accounts.join(decide(accounts, *days[1:], limit, was_key))
     buyers = accounts[accounts["has_bought"]]
     card = score(book, limit, seed=seed)
     trend, change = quarters(ledger, QUARTERS, min(draws, TREND_DRAWS), level, seed)
     own = list(book.settings.segments) if rules is None else rules
-    before, by_rfm = accounts["revenue_before"].fillna(0.0), (accounts["rfm_previous"], accounts["rfm_segment"])
+    by_rfm = (accounts["rfm_previous"], accounts["rfm_segment"])
+    one_order = book.settings.value("one_order_share")
+    is_regular = ~(accounts["largest_order_share"] > one_order)
     return Segmentation(
         as_of=now.as_of,
         starts_on=now.starts_on,
@@ -243,8 +268,16 @@ def measure(
         basis=now.basis,
         points=cut_points(book.settings, now.buyers["revenue"], months),
         cost_known_share=now.cost_known_share,
+        covered_months=now.covered_months,
+        covered_then=then.covered_months,
+        undated=now.undated,
         has_said=said is not None,
         has_officials=bool(now.accounts["is_official"].notna().any()),
+        roster=told_by,
+        earliest=earlier.as_of,
+        high_rating=book.settings.value("high_rating"),
+        one_order_share=one_order,
+        vip_declared=are_declared(book.settings),
         absent=tuple(name for name in EVIDENCE_TABLES if name not in book.tables),
         accounts=accounts,
         concentration=intervals(buyers["revenue"], draws, level, seed),
@@ -252,6 +285,7 @@ def measure(
         lorenz=lorenz(buyers["revenue"]),
         quarters=trend,
         share_change=change,
+        share_change_regular=quarters(ledger, QUARTERS, 0, level, seed, is_regular)[1].value,
         tail=long_tail(buyers, level),
         classes=_summary(buyers, "abc", ["A", "B", "C"]),
         groups=roll_up(accounts, cuts),
@@ -261,8 +295,8 @@ def measure(
         proxy_agreement=agreement(accounts),
         serialisation=serialisations({standing.as_of: day for standing, day in zip(standings, days, strict=True)}),
         card=card,
-        matrix=matrix(accounts, card),
-        payback=payback(accounts),
+        matrix=matrix(accounts, card, book.settings.value("loyal_wallet_share")),
+        payback=payback(book, now),
         vip=eligible(book, ledger.closing(step), accounts),
         lifecycle=_counts(accounts, ["lifecycle", "lifecycle_by_deeds"]),
         stages=_summary(accounts, "stage", list(STAGES)),
@@ -270,7 +304,7 @@ def measure(
         record=keep_record(accounts, days[1] if said is None else said),
         crossing=crossing(accounts),
         rfm_crossing=pd.crosstab(*by_rfm).reindex(index=list(SEGMENTS), columns=list(SEGMENTS), fill_value=0),
-        regression=regression_to_mean(before, accounts["revenue"], cuts),
+        regression=regression_to_mean(accounts[is_regular], cuts, level),
         decisions=_summary(accounts[accounts["decision"] != ""], "decision", list(DECISIONS)),
         markets=markets(accounts, "industry" if accounts["industry"].notna().any() else "region"),
         likeness=_likeness(accounts, seed),
@@ -312,7 +346,8 @@ def _firmness(now: Standing, cuts: tuple[float, float], draws: int, seed: int) -
 def _moves(book: Book, now: Standing, then: Standing, cuts: tuple[float, float], said) -> pd.DataFrame:
     """RFM of each account, and its class and segment before with the cause of each change."""
     old, new = (cut_points(book.settings, s.buyers["revenue"], s.months) for s in (then, now))
-    by_class = class_moves(then.accounts["value"], now.accounts["value"], cuts, said).drop(columns="abc")
+    had_ordered = then.accounts.loc[then.accounts["orders_ever"] > 0, "value"]
+    by_class = class_moves(had_ordered, now.accounts["value"], cuts, said).drop(columns="abc")
     by_class["value_before"] = then.accounts["value"].reindex(by_class.index)
     return rfm(now.accounts, new).join(by_class).join(segment_moves(then.accounts, now.accounts, old, new))
 
@@ -341,11 +376,13 @@ def _likeness(accounts: pd.DataFrame, seed: int) -> Likeness | None:
 
 
 def _summary(accounts: pd.DataFrame, by: str, named: list[str]) -> pd.DataFrame:
-    """Accounts, revenue and value by segment, in the order given, segments without accounts too."""
+    """Accounts, revenue and value by segment with their shares, in the order given, segments without accounts too."""
     sums = accounts.groupby(by).agg(accounts=("value", "size"), revenue=("revenue", "sum"), value=("value", "sum"))
     sums = sums.reindex(named, fill_value=0).rename_axis(by).reset_index()
-    total = sums["revenue"].sum()
-    return sums.assign(share=sums["revenue"] / total if total > 0 else np.nan)
+    for column, share in (("revenue", "share"), ("value", "value_share")):
+        total = sums[column].sum()
+        sums[share] = sums[column] / total if total > 0 else np.nan
+    return sums
 
 
 def _counts(accounts: pd.DataFrame, by: list[str]) -> pd.DataFrame:

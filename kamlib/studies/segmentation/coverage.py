@@ -25,8 +25,9 @@ def cover(book: Book, accounts: pd.DataFrame, since: date) -> pd.DataFrame:
     Returns
     -------
     manager_id, manager (the name, where there is one), accounts (that bought), key_accounts, small_accounts (class C
-    that bought), hours, key_hours_share, small_hours_share (missing without hours), is_mixed (at least one key and
-    one small account); the manager with most key accounts first.
+    that bought), hours, the shares of them spent on key and on small accounts, on idle ones (without an order in the
+    window) and on the rest, as key_hours_share, small_hours_share, idle_hours_share and other_hours_share (missing
+    without hours), is_mixed (at least one key and one small account); the manager with most key accounts first.
     """
     mine = accounts.dropna(subset="manager_id")
     is_small = (mine["abc"] == "C") & mine["has_bought"] & ~mine["is_key"]
@@ -34,7 +35,8 @@ def cover(book: Book, accounts: pd.DataFrame, since: date) -> pd.DataFrame:
         {"accounts": mine["has_bought"] | mine["is_key"], "key_accounts": mine["is_key"], "small_accounts": is_small}
     )
     frame = counts.groupby(mine["manager_id"]).sum().astype(int)
-    frame = frame.join(_hours(book, mine.assign(is_small=is_small), since))
+    is_idle = ~mine["has_bought"] & ~mine["is_key"]
+    frame = frame.join(_hours(book, mine.assign(is_small=is_small, is_idle=is_idle), since))
     frame["is_mixed"] = (frame["key_accounts"] > 0) & (frame["small_accounts"] > 0)
     if "managers" in book.tables:
         frame["manager"] = book.frame("managers").set_index("manager_id")["name"].reindex(frame.index)
@@ -45,8 +47,9 @@ def cover(book: Book, accounts: pd.DataFrame, since: date) -> pd.DataFrame:
 
 
 def _hours(book: Book, accounts: pd.DataFrame, since: date) -> pd.DataFrame:
-    """Hours of each manager, and the shares spent on key and on small accounts."""
-    names = ["hours", "key_hours_share", "small_hours_share"]
+    """Hours of each manager, and the shares spent on key, small, idle and other accounts."""
+    kinds = ["key", "small", "idle"]
+    names = ["hours", *(f"{kind}_hours_share" for kind in (*kinds, "other"))]
     if not book.has("visits", "hours", "manager_id"):
         return pd.DataFrame(np.nan, index=accounts["manager_id"].unique(), columns=names)
     visits = book.table("visits", "account_id", "manager_id", "visit_date", "hours")
@@ -54,8 +57,9 @@ def _hours(book: Book, accounts: pd.DataFrame, since: date) -> pd.DataFrame:
     spent = book.collect(
         visits.group_by("manager_id", "account_id").aggregate(hours=visits.hours.sum()), ["manager_id", "account_id"]
     )
-    kinds = accounts[["is_key", "is_small"]].reindex(spent["account_id"]).fillna(False).to_numpy(dtype=bool)
-    sums = spent.assign(key=spent["hours"] * kinds[:, 0], small=spent["hours"] * kinds[:, 1])
-    totals = sums.groupby("manager_id")[["hours", "key", "small"]].sum()
-    shares = totals[["key", "small"]].div(totals["hours"].where(totals["hours"] > 0), axis=0)
-    return totals[["hours"]].join(shares.rename(columns={"key": names[1], "small": names[2]}))
+    flags = accounts[[f"is_{kind}" for kind in kinds]].reindex(spent["account_id"]).fillna(False).to_numpy(dtype=bool)
+    spent[kinds] = spent[["hours"]].to_numpy() * flags
+    totals = spent.groupby("manager_id")[["hours", *kinds]].sum()
+    shares = totals[kinds].div(totals["hours"].where(totals["hours"] > 0), axis=0)
+    shares["other"] = 1 - shares.sum(axis=1, min_count=1)
+    return totals[["hours"]].join(shares.add_suffix("_hours_share"))

@@ -1,7 +1,9 @@
 """What the book knows about each account beyond what it bought: contracts, ratings, references, surveys, products.
 
 Everything is read as of each closing day. What a book does not record stays missing: a book without contracts
-leaves ``contract_years`` missing, one with contracts gives 0 to an account that has none.
+leaves ``contract_years`` missing, one with contracts gives 0 to an account that has none. Ratings on a criterion on
+which raters agree too little (see :func:`~kamlib.studies.segmentation.ratings.disputed`) are left out: such scores
+say more about the rater than about the account.
 """
 
 from __future__ import annotations
@@ -17,12 +19,14 @@ from kamlib.book.features import exact
 from kamlib.book.periods import DAYS_PER_YEAR, months_before
 from kamlib.book.store import Book
 from kamlib.book.tables import contract
+from kamlib.studies.segmentation.ratings import disputed, latest_ratings
 
 LOOK_BACK_MONTHS = 36
 SURVEY_MONTHS = 24
 CHAIN_GAP_DAYS = 31
-TABLES = ("contracts", "ratings", "references", "events", "investments", "surveys")
-COUNTED = ("contract_years", "references_made", "trials", "invested", "new_products", "categories")
+TABLES = ("contracts", "ratings", "references", "events", "surveys")
+COUNTED = ("contract_years", "references_made", "trials", "new_products", "categories")
+DAYS = ("contract_until", "surveyed_on")
 RATED = {
     "reputation_score": ("reputation", "image", "信譽", "形象"),
     "innovation_score": ("innovation", "technology", "創新"),
@@ -45,11 +49,11 @@ def read_evidence(book: Book, windows: Sequence[tuple[date, date]], index: pd.In
 
     Returns
     -------
-    A frame for each window with, missing where the book cannot tell: contract_years (length of the unbroken chain of
-    contracts that runs on the day, as agreed), reputation_score, innovation_score, market_score and fit_score (mean
-    of the latest rating of each rater, 1 to 5), references_made, trials, invested (money, over three years),
-    wallet_share, wallet_change, satisfaction and surveyed_on (last answer within two years), new_products (bought
-    soon after launch), categories, centralised_share.
+    A frame for each window with, missing where the book cannot tell: contract_years (how long the unbroken chain of
+    contracts that runs on the day had run by then) and contract_until (the day it is agreed to), reputation_score,
+    innovation_score, market_score and fit_score (mean of the latest rating of each rater, 1 to 5), references_made,
+    trials, wallet_share, wallet_change, satisfaction and surveyed_on (last answer within two years), new_products
+    (bought soon after launch), categories, centralised_share.
 
     Examples
     --------
@@ -58,15 +62,16 @@ def read_evidence(book: Book, windows: Sequence[tuple[date, date]], index: pd.In
     products = _new_products(book, book.settings.value("new_product_days"))
     categories, centres = _categories(book, windows), _centralised(book, windows)
     tables = {name: book.frame(name) if name in book.tables else None for name in TABLES}
+    if tables["ratings"] is not None:
+        tables["ratings"] = tables["ratings"][~tables["ratings"]["criterion"].isin(disputed(tables["ratings"]))]
     found = []
     for place, (_, day) in enumerate(windows):
         then = {name: _known_by(frame, name, day) for name, frame in tables.items()}
         columns = {
-            "contract_years": _contract_years(then["contracts"], day),
+            **_contracts(then["contracts"], day),
             **_ratings(then["ratings"]),
             "references_made": _references(then["references"], day),
             "trials": _trials(then["events"], day),
-            "invested": _invested(then["investments"], day),
             **_surveys(then["surveys"], day),
             "new_products": _adopted(products, day),
             "categories": categories[place],
@@ -81,7 +86,7 @@ def read_evidence(book: Book, windows: Sequence[tuple[date, date]], index: pd.In
 def _placed(name: str, column: pd.Series | None, index: pd.Index) -> pd.Series:
     """A column on the accounts wanted; missing throughout where the book has no such table."""
     if column is None:
-        return pd.Series(pd.NaT if name == "surveyed_on" else np.nan, index=index)
+        return pd.Series(pd.NaT if name in DAYS else np.nan, index=index)
     return column.reindex(index, fill_value=0.0) if name in COUNTED else column.reindex(index)
 
 
@@ -96,9 +101,13 @@ def _known_by(frame: pd.DataFrame | None, name: str, day: date) -> pd.DataFrame 
     return frame[when.isna() | (when <= pd.Timestamp(day))]
 
 
-def _contract_years(rows: pd.DataFrame | None, day: date) -> pd.Series | None:
+def _contracts(rows: pd.DataFrame | None, day: date) -> dict[str, pd.Series | None]:
+    """Years the running chain of contracts of each account had run by the day, and the day it is agreed to.
+
+    What is agreed beyond the day is no evidence yet: a contract signed yesterday has run for a day, whatever its term.
+    """
     if rows is None:
-        return None
+        return dict.fromkeys(("contract_years", "contract_until"))
     rows = rows.sort_values(["account_id", "starts_on", "ends_on"])
     reached = rows.groupby("account_id")["ends_on"].cummax().groupby(rows["account_id"]).shift()
     is_new = reached.isna() | (rows["starts_on"] > reached + pd.Timedelta(days=CHAIN_GAP_DAYS))
@@ -106,8 +115,11 @@ def _contract_years(rows: pd.DataFrame | None, day: date) -> pd.Series | None:
         starts_on=("starts_on", "min"), ends_on=("ends_on", "max")
     )
     running = chains[(chains["starts_on"] <= pd.Timestamp(day)) & (chains["ends_on"] >= pd.Timestamp(day))]
-    years = ((running["ends_on"] - running["starts_on"]).dt.days + 1) / DAYS_PER_YEAR
-    return years.groupby("account_id").max()
+    years = ((pd.Timestamp(day) - running["starts_on"]).dt.days + 1) / DAYS_PER_YEAR
+    return {
+        "contract_years": years.groupby("account_id").max(),
+        "contract_until": running["ends_on"].groupby("account_id").max(),
+    }
 
 
 def _ratings(rows: pd.DataFrame | None) -> dict[str, pd.Series | None]:
@@ -120,12 +132,6 @@ def _ratings(rows: pd.DataFrame | None) -> dict[str, pd.Series | None]:
         mine = scores[named.str.contains("|".join(words), regex=True, na=False).astype(bool)]
         found[column] = mine.groupby("account_id")["score"].mean()
     return found
-
-
-def latest_ratings(ratings: pd.DataFrame) -> pd.DataFrame:
-    """The latest score each rater gave an account on each criterion."""
-    ordered = ratings.sort_values(["account_id", "rater_id", "criterion", "rated_on"])
-    return ordered.drop_duplicates(["account_id", "rater_id", "criterion"], keep="last")
 
 
 def _recent(frame: pd.DataFrame, column: str, day: date, months: int = LOOK_BACK_MONTHS) -> pd.DataFrame:
@@ -142,10 +148,6 @@ def _trials(rows: pd.DataFrame | None, day: date) -> pd.Series | None:
     rows = _recent(rows, "event_date", day)
     attended = rows["has_attended"].fillna(False).astype(bool)
     return rows[(rows["kind"] == "trial") & attended].groupby("account_id").size()
-
-
-def _invested(rows: pd.DataFrame | None, day: date) -> pd.Series | None:
-    return None if rows is None else _recent(rows, "spent_on", day).groupby("account_id")["amount"].sum()
 
 
 def _surveys(rows: pd.DataFrame | None, day: date) -> dict[str, pd.Series | None]:

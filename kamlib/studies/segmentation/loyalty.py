@@ -1,10 +1,11 @@
-"""Loyal, switching or unattached: from the share of wallet where surveys give it, else from a proxy named as one.
+"""Loyal, sharing, switching or unattached: from the share of wallet where surveys give it, else from a named proxy.
 
 From surveys, the last share of wallet within two years and its change since the answer before:
 
-*no loyalty*  a share below the declared floor;
-*switcher*    a share that fell by the declared drop or more, or one below the loyal share;
-*loyal*       a share at or above it that did not fall so far.
+*no loyalty*        a share below the declared floor;
+*switcher*          a share that fell by the declared drop or more: it moves to others;
+*shares its custom* a share below the loyal one that did not fall so far, or was asked once: it buys from several;
+*loyal*             a share at or above it that did not fall so far.
 
 The proxy sees only what an account buys from us, so it cannot tell a switcher: *loyal* is regular (an order in every
 quarter since its first) and either broad (at least as many categories as the median buyer, and two) or first in new
@@ -21,9 +22,11 @@ import numpy as np
 import pandas as pd
 
 from kamlib.book.settings import Settings
+from kamlib.studies import shares
 
-LOYAL, SWITCHER, UNATTACHED, UNCLEAR, UNKNOWN = "loyal", "switcher", "no loyalty", "unclear", "not known"
-CLASSES = (LOYAL, SWITCHER, UNATTACHED, UNCLEAR, UNKNOWN)
+LOYAL, SHARES, SWITCHER, UNATTACHED = "loyal", "shares its custom", "switcher", "no loyalty"
+UNCLEAR, UNKNOWN = "unclear", "not known"
+CLASSES = (LOYAL, SHARES, SWITCHER, UNATTACHED, UNCLEAR, UNKNOWN)
 SURVEY, PROXY = "survey", "proxy"
 
 
@@ -57,7 +60,8 @@ def _by_survey(accounts: pd.DataFrame, settings: Settings) -> np.ndarray:
     choices = [
         (share.isna(), ""),
         (share < settings.value("unattached_wallet_share"), UNATTACHED),
-        (fell | (share < settings.value("loyal_wallet_share")), SWITCHER),
+        (fell, SWITCHER),
+        (share < settings.value("loyal_wallet_share"), SHARES),
     ]
     return np.select([flag.to_numpy() for flag, _ in choices], [name for _, name in choices], LOYAL)
 
@@ -97,19 +101,34 @@ def agreement(accounts: pd.DataFrame) -> tuple[float, int]:
     return float(same.mean()), len(both)
 
 
-def serialisation(accounts: pd.DataFrame) -> float:
-    """Share of the buyers that are loyal, first in new products, or class A (the degree of 客戶系列化).
+def serialisation(accounts: pd.DataFrame) -> tuple[shares.Share, str]:
+    """Share of accounts that are loyal, first in new products, or class A (the degree of 客戶系列化), and its basis.
 
-    Missing without a buyer.
+    Counted are the accounts that bought and whose share of wallet was surveyed; all that bought where none was, with
+    the proxy for loyalty.
+
+    Returns
+    -------
+    The share with its interval, missing without a buyer; and ``survey``, ``proxy``, or empty.
     """
     buyers = accounts[accounts["has_bought"]]
-    if buyers.empty:
-        return np.nan
-    first = buyers["is_early"].fillna(False).astype(bool)
-    return float(((buyers["loyalty"] == LOYAL) | first | (buyers["abc"] == "A")).mean())
+    is_told = buyers["loyalty_basis"] == SURVEY
+    counted = buyers[is_told] if is_told.any() else buyers
+    first = counted["is_early"].fillna(False).astype(bool)
+    found = shares.share((counted["loyalty"] == LOYAL) | first | (counted["abc"] == "A"))
+    return found, (SURVEY if is_told.any() else PROXY) if len(buyers) else ""
 
 
 def serialisations(days: Mapping[date, pd.DataFrame]) -> pd.DataFrame:
-    """:func:`serialisation` of the accounts on several closing days: closes_on and share, the oldest first."""
-    closes = pd.to_datetime(sorted(days)).astype("datetime64[s]")
-    return pd.DataFrame({"closes_on": closes, "share": [serialisation(days[day]) for day in sorted(days)]})
+    """:func:`serialisation` of the accounts on several closing days, the oldest first.
+
+    Returns
+    -------
+    closes_on, accounts (counted), share, share_lower, share_upper (90 %), basis.
+    """
+    rows = [(day, *serialisation(days[day])) for day in sorted(days)]
+    frame = pd.DataFrame(
+        [(day, found.n, found.value, found.low, found.high, basis) for day, found, basis in rows],
+        columns=["closes_on", "accounts", "share", "share_lower", "share_upper", "basis"],
+    )
+    return frame.assign(closes_on=pd.to_datetime(frame["closes_on"]).astype("datetime64[s]"))

@@ -1,16 +1,20 @@
 """Which accounts changed class or segment since the last period, and why: each move told as exact steps.
 
 A class follows from a value and two floors. Walking from what was known then to what is known now, one thing is
-changed at a time and the class looked at after each step, so that the causes add up to the move:
+changed at a time and the class looked at after each step:
 
-1. *data revised*: the value of then as it was reported then → the same as the book has it now;
-2. *spend*: the value of then → the value of now, at the floors of then;
-3. *threshold*: the floors of then → those that the cuts of then draw among the values of now: other accounts moved;
-4. *cuts declared anew*: the cuts of then → the cuts of now.
+*data revised*        the value of then as it was reported then → the same as the book has it now;
+*spend*               the value of then → the value of now;
+*threshold*           the floors of then → those that the cuts of then draw among the values of now: others moved;
+*cuts declared anew*  the cuts of then → the cuts of now.
 
-For the RFM segment the steps are spend (money and active months), recency, threshold (the money cut points follow
-the mean account). A step that changes nothing is no cause. Without the last report the first step and the last one
-are left out.
+Data comes first and declared cuts come last. Between them there is no natural order, so spend and threshold are walked
+both ways round: a step is a cause where it changes the class in either order. An account with one cause would have
+moved by that alone; with both, either would have done, or it took the two together. For the RFM segment the steps are
+spend (money and active months), recency and threshold (the money cut points follow the mean account), in all six
+orders. Without the last report data and cuts are left out.
+
+An account without an order by then has not moved by anything told here: its cause is its *first order*.
 """
 
 from __future__ import annotations
@@ -18,16 +22,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from kamlib.book.periods import day
 from kamlib.studies.classes import FIRM, LETTERS, floor_values, letters
 from kamlib.studies.segmentation.rfm import CutPoints, rfm
 
 REVISED, SPEND, RECENCY, THRESHOLD, CUTS = "data revised", "spend", "recency", "threshold", "cuts declared anew"
+FIRST = "first order"
 
 
 def class_moves(then: pd.Series, now: pd.Series, cuts: Sequence[float], said: pd.DataFrame | None) -> pd.DataFrame:
@@ -36,7 +43,8 @@ def class_moves(then: pd.Series, now: pd.Series, cuts: Sequence[float], said: pd
     Parameters
     ----------
     then, now
-        Value of each account on the earlier and the later day, the earlier one as the book has it now.
+        Value of each account on the earlier and the later day, the earlier one as the book has it now and without the
+        accounts that had not ordered by then.
     cuts
         The ABC cuts of the later day.
     said
@@ -46,23 +54,21 @@ def class_moves(then: pd.Series, now: pd.Series, cuts: Sequence[float], said: pd
     Returns
     -------
     By account of *now*: previous (class as reported, or as recomputed), abc, cause (steps joined by " + ", empty
-    where nothing moved), is_new (not in the book then).
+    where nothing moved), is_new (without an order by then).
     """
     known = then.reindex(now.index)
     before, after, is_new = known.fillna(0.0).to_numpy(), now.to_numpy(), known.isna().to_numpy()
-    floors = floor_values(after, cuts)
-    if said is None:
-        old = floor_values(then.to_numpy(), cuts)
-        path = [(SPEND, letters(before, old)), (SPEND, letters(after, old))]
-    else:
-        old = _floors_said(said)
-        told = said["value"].reindex(now.index).fillna(0.0).to_numpy()
-        path = [(REVISED, letters(told, old)), (REVISED, letters(before, old)), (SPEND, letters(after, old))]
-    path.append((THRESHOLD, letters(after, floor_values(after, _cuts_said(said, cuts)))))
-    path.append((CUTS, letters(after, floors)))
-    return pd.DataFrame(
-        {"previous": path[0][1], "abc": path[-1][1], "cause": _causes(path), "is_new": is_new}, index=now.index
-    )
+    old, told = floor_values(then.to_numpy(), cuts), before
+    if said is not None:
+        old, told = _floors_said(said), said["value"].reindex(now.index).fillna(0.0).to_numpy()
+        is_new = is_new & (told == 0)
+    shifted, floors = floor_values(after, _cuts_said(said, cuts)), floor_values(after, cuts)
+    first, last = [(REVISED, letters(told, old)), (REVISED, letters(before, old))], [(CUTS, letters(after, floors))]
+    reached = (THRESHOLD, letters(after, shifted))
+    by_spend = [*first, (SPEND, letters(after, old)), reached, *last]
+    by_floors = [*first, (THRESHOLD, letters(before, shifted)), (SPEND, reached[1]), *last]
+    cause = _causes([by_spend, by_floors], is_new)
+    return pd.DataFrame({"previous": first[0][1], "abc": last[0][1], "cause": cause, "is_new": is_new}, index=now.index)
 
 
 def _cuts_said(said: pd.DataFrame | None, cuts: Sequence[float]) -> Sequence[float]:
@@ -92,52 +98,90 @@ def segment_moves(then: pd.DataFrame, now: pd.DataFrame, old: CutPoints, new: Cu
     columns = ["recency_days", "active_months", "revenue"]
     before, after = then[columns].reindex(now.index), now[columns]
     before["active_months"], before["revenue"] = before["active_months"].fillna(0), before["revenue"].fillna(0.0)
-    spent = after.assign(recency_days=before["recency_days"].where(after["recency_days"].notna()))
-    path = [
-        (SPEND, rfm(before, old)["rfm_segment"].to_numpy()),
-        (SPEND, rfm(spent, old)["rfm_segment"].to_numpy()),
-        (RECENCY, rfm(after, old)["rfm_segment"].to_numpy()),
-        (THRESHOLD, rfm(after, new)["rfm_segment"].to_numpy()),
+    is_new = before["recency_days"].isna().to_numpy()
+
+    @cache
+    def after_steps(done: frozenset[str]) -> np.ndarray:
+        spent, points = (after if SPEND in done else before), (new if THRESHOLD in done else old)
+        mixed = spent.assign(recency_days=(after if RECENCY in done else before)["recency_days"])
+        return rfm(mixed, points)["rfm_segment"].to_numpy()
+
+    paths = [
+        [("", after_steps(frozenset()))] + [(order[i], after_steps(frozenset(order[: i + 1]))) for i in range(3)]
+        for order in itertools.permutations((SPEND, RECENCY, THRESHOLD))
     ]
-    return pd.DataFrame({"rfm_previous": path[0][1], "rfm_cause": _causes(path)}, index=now.index)
+    return pd.DataFrame({"rfm_previous": paths[0][0][1], "rfm_cause": _causes(paths, is_new)}, index=now.index)
 
 
-def _causes(path: list[tuple[str, np.ndarray]]) -> np.ndarray:
-    """The steps at which each account's label changed, joined; a move that was undone again keeps both causes."""
-    text = np.full(len(path[0][1]), "", dtype=object)
-    has_moved = path[0][1] != path[-1][1]
-    for (_, before), (cause, after) in itertools.pairwise(path):
-        changed = has_moved & (before != after)
+def _causes(paths: list[list[tuple[str, np.ndarray]]], is_new: np.ndarray) -> np.ndarray:
+    """The steps at which each account's label changed on any of the paths, joined in the order of the first path.
+
+    All paths begin and end alike. A move that was undone again on the way keeps both causes.
+    """
+    text = np.full(len(is_new), "", dtype=object)
+    has_moved = paths[0][0][1] != paths[0][-1][1]
+    text[has_moved & is_new] = FIRST
+    for cause in dict.fromkeys(cause for cause, _ in paths[0][1:]):
+        steps = (pair for path in paths for pair in itertools.pairwise(path) if pair[1][0] == cause)
+        changed = has_moved & ~is_new & np.any([before != after for (_, before), (_, after) in steps], axis=0)
         text[changed & (text != "")] += " + "
         text[changed] += cause
     return text
 
 
 def crossing(moves: pd.DataFrame) -> pd.DataFrame:
-    """How many accounts went from each class (rows) to each class (columns), all nine."""
+    """How many accounts with an order by then went from each class (rows) to each class (columns), all nine."""
+    moves = moves[~moves["is_new"]]
     counts = pd.crosstab(moves["previous"], moves["abc"])
     return counts.reindex(index=LETTERS, columns=LETTERS, fill_value=0)
 
 
-def regression_to_mean(before: pd.Series, after: pd.Series, cuts: Sequence[float]) -> pd.DataFrame:
-    """What accounts bought in two windows that do not overlap, sorted by either window.
+def regression_to_mean(accounts: pd.DataFrame, cuts: Sequence[float], level: float = 0.90) -> pd.DataFrame:
+    """What each class bought in two windows that do not overlap, against the book, classed by either window.
 
     Accounts that stood high in one window owe part of it to luck, so they stand lower in the other, whichever came
-    first. Shown both ways: sorted by the earlier window the top class falls; sorted by the later one, it rises.
+    first. Shown both ways: classed by the earlier window the top class falls behind the others; classed by the later
+    one, it had run ahead of them. What all accounts that bought in the window of the classes did alike is taken out.
+
+    Parameters
+    ----------
+    accounts
+        value_earlier and value (what classes go by, in the two windows), revenue_before and revenue; accounts whose
+        size is one order should be left out.
+    cuts, level
+        The ABC cuts, and the probability of the intervals.
 
     Returns
     -------
-    A frame with sorted_by (``before`` or ``after``), abc, accounts, revenue_before, revenue_after, change.
+    A frame with sorted_by (``before`` or ``after``), abc, accounts, revenue_before, revenue_after, and change: the
+    growth of the class over that of all accounts that bought in the window of the classes, less one, with
+    change_lower and change_upper (normal approximation on the logarithm, linearised, classes taken as they are);
+    missing where a sum is not above zero.
     """
+    both = accounts[["revenue_before", "revenue"]].fillna(0.0).to_numpy()
     rows = []
-    for name, values in (("before", before), ("after", after)):
-        classes = letters(values.to_numpy(), floor_values(values.to_numpy(), cuts))
+    for place, (name, column) in enumerate((("before", "value_earlier"), ("after", "value"))):
+        bought = both[:, place] > 0
+        counted, values = both[bought], accounts[column].fillna(0.0).to_numpy()[bought]
+        classes = letters(values, floor_values(values, cuts))
         for letter in LETTERS:
             mine = classes == letter
-            rows.append((name, letter, int(mine.sum()), before[mine].sum(), after[mine].sum()))
-    frame = pd.DataFrame(rows, columns=["sorted_by", "abc", "accounts", "revenue_before", "revenue_after"])
-    change = frame["revenue_after"] / frame["revenue_before"].where(frame["revenue_before"] > 0) - 1
-    return frame.assign(change=change)
+            sums = counted[mine].sum(axis=0)
+            rows.append((name, letter, int(mine.sum()), *sums, *_against_all(counted, mine, level)))
+    columns = ["sorted_by", "abc", "accounts", "revenue_before", "revenue_after"]
+    return pd.DataFrame(rows, columns=[*columns, "change", "change_lower", "change_upper"])
+
+
+def _against_all(both: np.ndarray, mine: np.ndarray, level: float) -> tuple[float, float, float]:
+    """Growth of some accounts over that of all, less one, and its ends: a ratio of four sums, linearised."""
+    part, whole = both[mine].sum(axis=0), both.sum(axis=0)
+    if not (part > 0).all() or not (whole > 0).all():
+        return (np.nan,) * 3
+    parts, wholes = both * mine[:, None] / part, both / whole
+    moved = (parts[:, 1] - parts[:, 0]) - (wholes[:, 1] - wholes[:, 0])
+    middle = np.log(part[1] / part[0]) - np.log(whole[1] / whole[0])
+    half = norm.ppf((1 + level) / 2) * np.sqrt((moved**2).sum())
+    return tuple(float(np.expm1(middle + side * half)) for side in (0, -1, 1))
 
 
 def read_said(previous, basis: str, then: date) -> pd.DataFrame | None:

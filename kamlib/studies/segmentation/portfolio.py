@@ -13,13 +13,14 @@ DEFEND, INVEST, MAINTAIN, ECONOMISE = "defend", "invest", "maintain", "economise
 QUADRANTS = (DEFEND, INVEST, MAINTAIN, ECONOMISE)
 
 
-def matrix(accounts: pd.DataFrame, card: Scorecard | None) -> pd.DataFrame:
+def matrix(accounts: pd.DataFrame, card: Scorecard | None, middle_wallet: float = 0.5) -> pd.DataFrame:
     """Where each account stands on the two axes, for the accounts that have both.
 
     *Attractiveness*, 1 to 5: the mean rating on the criteria that describe the account (those on the relationship
     describe us); without ratings, the rank of its annual potential, from 1 to 5. *Strength*, 0 to 1: what the
-    customer says of us, the mean of satisfaction (of 10) and share of wallet, as far as it answered. The lines
-    between the quadrants are the middles of the two scales.
+    customer says of us, the weaker of satisfaction (of 10) and share of wallet, as far as it answered; the wallet is
+    stretched so that the declared middle stands at one half. An account that likes us and buys elsewhere is not one
+    where we are strong. The lines between the quadrants are the middles of the two scales.
 
     Parameters
     ----------
@@ -27,6 +28,8 @@ def matrix(accounts: pd.DataFrame, card: Scorecard | None) -> pd.DataFrame:
         satisfaction, wallet_share, annual_potential, margin and revenue by account.
     card
         The scorecard, or ``None``.
+    middle_wallet
+        The share of wallet at which we are as strong as weak.
 
     Returns
     -------
@@ -34,8 +37,10 @@ def matrix(accounts: pd.DataFrame, card: Scorecard | None) -> pd.DataFrame:
     attractive and strong; invest: attractive and weak; maintain: strong; economise: neither).
     """
     attractiveness, basis = _attractiveness(accounts, card)
-    answers = pd.concat([accounts["satisfaction"] / 10, accounts["wallet_share"]], axis=1)
-    frame = pd.DataFrame({"attractiveness": attractiveness, "strength": answers.mean(axis=1)}, index=accounts.index)
+    wallet = np.interp(accounts["wallet_share"], [0, middle_wallet, 1], [0, MIDDLE_STRENGTH, 1])
+    wallet = pd.Series(wallet, index=accounts.index).where(accounts["wallet_share"].notna())
+    answers = pd.concat([accounts["satisfaction"] / 10, wallet], axis=1)
+    frame = pd.DataFrame({"attractiveness": attractiveness, "strength": answers.min(axis=1)}, index=accounts.index)
     frame["attractiveness_basis"] = basis
     frame["margin_rate"] = accounts["margin"] / accounts["revenue"].where(accounts["revenue"] > 0)
     frame = frame.dropna(subset=["attractiveness", "strength"])

@@ -1,4 +1,4 @@
-"""Which accounts qualify as key accounts, on what evidence: four tests, five criteria, three gates, payback.
+"""Which accounts qualify as key accounts, on what evidence: four tests, five criteria, three gates.
 
 An account qualifies when it is large (class A by value, or named strategic), meets enough of the four tests, meets at
 least one of the five criteria, and fails none of the three gates. What the book cannot tell is neither met nor
@@ -6,13 +6,15 @@ failed: the tests asked for shrink by the tests that cannot be told, an unknown 
 the criteria can be told their absence stops nobody either; ``criteria_met`` is then empty, and a person must judge.
 
 Tests (frequency, volume, margin, influence)
-    an order in every quarter since its first; class A; margin rate at least the book's; at least a declared share of
-    the book's value, or an account it referred, or a high rating for reputation.
+    an order in every quarter since its first; class A (so that an account large by class has met this one already);
+    margin rate at least the book's; at least a declared share of the book's value, or an account it referred, or a
+    high rating for reputation.
 Criteria
-    *contract*: large, and under an unbroken chain of contracts of a year or more (where the book has no contracts but
-    reaches back two years, orders in both and in every quarter of the last stand in); *strategic*: named a strategic
-    project account; *reputation*: rated high, or it referred others; *innovation*: rated high, or it took up new
-    products soon after launch; *market*: rated high, or it grew by a declared factor, or its potential is class A.
+    *contract*: large, and under an unbroken chain of contracts for a year or more by the day (where the book has no
+    contracts but reaches back two years, orders in both and in every quarter of the last stand in); *strategic*: named
+    a strategic project account; *reputation*: rated high, or it referred others; *innovation*: rated high, or it took
+    up new products soon after launch; *market*: rated high, or it grew by a declared factor, or what it buys elsewhere
+    is at least a declared multiple of what it buys here. (Potential itself would say again that it is large.)
 Gates
     *fit*: rated fit, or else that it buys at all; *centralised*: enough of the spend through one buying centre;
     *recurring*: orders in two years of three, or in four months of them, and no single order above half of it all.
@@ -49,7 +51,7 @@ def qualify(accounts: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     By account: ``test_…``, ``by_…`` and ``gate_…`` flags (missing where the book cannot tell), tests_met and
     tests_known, contract_marks (0 to 1), criteria_met and gates_failed (codes joined by ", "), lacks (what it would
     need to qualify: class, tests, criteria, gates), is_one_off (large by one order), qualifies,
-    qualifies_but_official.
+    qualifies_but_official, is_potential_alone (no criterion but what it buys elsewhere).
     """
     flags = pd.concat(
         [_tests(accounts, settings), _criteria(accounts, settings), _gates(accounts, settings)], axis="columns"
@@ -72,6 +74,8 @@ def qualify(accounts: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     flags["lacks"] = _listed(lacking)
     could = flags["lacks"] == ""
     flags["qualifies"], flags["qualifies_but_official"] = could & ~is_official, could & is_official
+    other = _market(accounts, settings)[["rated", "grown"]].fillna(False).any(axis=1)
+    flags["is_potential_alone"] = could & (flags["criteria_met"] == "market") & ~other
     return flags
 
 
@@ -101,12 +105,9 @@ def _criteria(accounts: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     high, is_large = settings.value("high_rating"), accounts["abc"] == "A"
     years = accounts["contract_years"]
     continuous = _flag(years >= settings.value("contract_floor_years"), years.notna())
-    before, now = accounts["revenue_before"], accounts["revenue"]
+    before = accounts["revenue_before"]
     steady = (accounts["quarters_active"] >= accounts["quarters_open"]) & (accounts["years_active"] >= 2)
     steady = _flag(steady, before.notna())
-    has_grown = _flag(now >= settings.value("growth_factor") * before, before > 0)
-    potential = accounts["annual_potential"]
-    floor = accounts.loc[is_large, "revenue"].min()
     return pd.DataFrame(
         {
             "by_contract": _flag(continuous.fillna(steady).fillna(False) & is_large, years.notna() | before.notna()),
@@ -119,11 +120,22 @@ def _criteria(accounts: pd.DataFrame, settings: Settings) -> pd.DataFrame:
                 _high(accounts["innovation_score"], high),
                 _flag(accounts["new_products"] >= 1, accounts["new_products"].notna()),
             ),
-            "by_market": _any(
-                _high(accounts["market_score"], high), has_grown, _flag(potential >= floor, potential.notna())
-            ),
+            "by_market": _any(*(flag for _, flag in _market(accounts, settings).items())),
         }
     ).astype("boolean")
+
+
+def _market(accounts: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """The three kinds of evidence of market strength: rated, grown, untapped."""
+    before, now, potential = (accounts[name] for name in ("revenue_before", "revenue", "annual_potential"))
+    untapped = potential - now.clip(lower=0) >= settings.value("untapped_factor") * now.clip(lower=0)
+    return pd.DataFrame(
+        {
+            "rated": _high(accounts["market_score"], settings.value("high_rating")),
+            "grown": _flag(now >= settings.value("growth_factor") * before, before > 0),
+            "untapped": _flag(untapped & (potential > 0), potential.notna()),
+        }
+    )
 
 
 def _contract_marks(years: pd.Series, settings: Settings) -> pd.Series:
@@ -178,41 +190,3 @@ def _listed(flags: dict[str, pd.Series]) -> np.ndarray:
         text[hit & (text != "")] += ", "
         text[hit] += name
     return text
-
-
-def cost_ratio(invested: Sequence[float], won: Sequence[float]) -> np.ndarray:
-    """Cumulative investment over cumulative sales, year by year.
-
-    Parameters
-    ----------
-    invested, won
-        (years,) money spent on the account and money it bought for, a year.
-
-    Source: the domain text of this project: 5 million spent to win 10 million is half of it if the account never
-    returns, and 20 % over three years of 10 million when later years take half a million each.
-
-    Examples
-    --------
-    >>> cost_ratio([5.0, 0.5, 0.5], [10.0, 10.0, 10.0]).tolist()
-    [0.5, 0.275, 0.2]
-    """
-    sold = np.cumsum(np.asarray(won, dtype=float))
-    return np.cumsum(np.asarray(invested, dtype=float)) / np.where(sold > 0, sold, np.nan)
-
-
-def payback(accounts: pd.DataFrame) -> pd.DataFrame:
-    """What was spent on each account in three years against what it brought: one row for each account spent on.
-
-    Parameters
-    ----------
-    accounts
-        invested, revenue_recent and margin_recent (over the same three years; margin missing where unknown).
-
-    Returns
-    -------
-    invested, revenue_recent, margin_recent, cost_ratio, has_paid_back (missing where the margin is), largest first.
-    """
-    rows = accounts[accounts["invested"].fillna(0) > 0][["invested", "revenue_recent", "margin_recent"]].copy()
-    rows["cost_ratio"] = rows["invested"] / rows["revenue_recent"].where(rows["revenue_recent"] > 0)
-    rows["has_paid_back"] = _flag(rows["margin_recent"] >= rows["invested"], rows["margin_recent"].notna())
-    return rows.sort_values("invested", ascending=False, kind="stable")

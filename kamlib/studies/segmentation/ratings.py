@@ -9,12 +9,12 @@ import pandas as pd
 from sklearn.metrics import cohen_kappa_score
 
 from kamlib.book.store import Book
-from kamlib.studies.segmentation.evidence import latest_ratings
 
 MOST_CRITERIA = 6
 LEAST_RATERS = 2
 SCALE = (1, 2, 3, 4, 5)
 ENOUGH_PAIRS = 20
+LEAST_KAPPA = 0.4  # below it, agreement is at most fair by the scale of Landis & Koch (1977)
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class Scorecard:
         By account: in what share of random weightings it is among the ``places`` best.
     places
         How many places the weightings fill.
+    disputed
+        Criteria on which raters agree too little for their scores to count in any test.
     """
 
     criteria: tuple[str, ...]
@@ -47,6 +49,7 @@ class Scorecard:
     agreement: pd.DataFrame
     selected_share: pd.Series
     places: int
+    disputed: tuple[str, ...] = ()
 
     @property
     def overall(self) -> pd.Series:
@@ -77,7 +80,27 @@ def score(book: Book, places: int, draws: int = 1000, seed: int = 0) -> Scorecar
     raters = used.groupby("account_id")["rater_id"].nunique().reindex(table.index)
     places = max(1, min(places, len(table) // 2)) if len(table) else 0
     share = weight_sensitivity(table, places, draws, seed)
-    return Scorecard(criteria, left_out, table, raters, agree(used), share, places)
+    return Scorecard(criteria, left_out, table, raters, agree(used), share, places, disputed(ratings))
+
+
+def latest_ratings(ratings: pd.DataFrame) -> pd.DataFrame:
+    """The latest score each rater gave an account on each criterion."""
+    ordered = ratings.sort_values(["account_id", "rater_id", "criterion", "rated_on"])
+    return ordered.drop_duplicates(["account_id", "rater_id", "criterion"], keep="last")
+
+
+def disputed(ratings: pd.DataFrame) -> tuple[str, ...]:
+    """The criteria on which raters agree less than :data:`LEAST_KAPPA`; none where that cannot be told.
+
+    Examples
+    --------
+    >>> scores = [1, 2, 3, 4, 5] * 5
+    >>> rows = pd.DataFrame({"account_id": range(25), "criterion": "growth", "score": scores, "rated_on": 0})
+    >>> disputed(pd.concat([rows.assign(rater_id="a"), rows.assign(rater_id="b", score=scores[::-1])]))
+    ('growth',)
+    """
+    found = agree(latest_ratings(ratings)).iloc[:-1]
+    return tuple(found.loc[found["kappa"] < LEAST_KAPPA, "criterion"])
 
 
 def weight_sensitivity(scores: pd.DataFrame, places: int, draws: int, seed: int) -> pd.Series:

@@ -41,7 +41,6 @@ _COMPARE = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
 }
-_BITWISE = {ast.BitAnd: operator.and_, ast.BitOr: operator.or_}
 _ARITHMETIC = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 
 
@@ -76,7 +75,7 @@ def managerial(recency_days, frequency, mean_spend, first_purchase_days, rules) 
         Ordered rows, the first that holds counts: mappings ``{segment: …, when: …}``, pairs of segment and
         predicate, one mapping ``{segment: predicate}``, or a frame with those columns. A predicate compares the
         four columns and numbers with ``> >= < <= == !=`` and joins comparisons by ``and``, ``or``, ``not`` (or
-        ``& | ~``); ``true`` takes all the rest.
+        ``& | ~``, which mean the same, with or without brackets); ``true`` takes all the rest.
 
     Returns
     -------
@@ -170,6 +169,9 @@ def _read_mapping(number: int, row: Mapping) -> Rule:
 
 def _evaluate(rule: Rule, frame: pd.DataFrame) -> np.ndarray:
     text = re.sub(r"\b(AND|OR|NOT)\b", lambda word: word[0].lower(), str(rule.when))
+    # As Python reads them, & | ~ bind closer than a comparison: "a > 1 | b > 2" would compare 1 | b.
+    for sign, word in ((r"&+", "and"), (r"\|+", "or"), ("~", "not")):
+        text = re.sub(sign, f" {word} ", text)
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except SyntaxError:
@@ -198,9 +200,7 @@ class _Reader:
         if isinstance(node, ast.BoolOp):
             join = operator.and_ if isinstance(node.op, ast.And) else operator.or_
             return self._joined(join, node.values)
-        if isinstance(node, ast.BinOp) and type(node.op) in _BITWISE:
-            return self._joined(_BITWISE[type(node.op)], [node.left, node.right])
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Not, ast.Invert)):
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             return ~self.truth(node.operand)
         if isinstance(node, ast.Constant) and isinstance(node.value, bool):
             return pd.Series(node.value, index=self.frame.index, dtype="boolean")

@@ -10,7 +10,9 @@ The rule is applied to the last three closing days, so that nobody goes in and o
   ``cap`` largest of all, an account whose size is one order and one that lacks nothing but a gate.
 
 An account that qualifies beyond the cap waits: it is shown, and nothing is decided about it. Where no report says who
-was a key account, the rule is taken to have been in force since the first of the three days.
+was a key account, the rule is taken to have been in force since the first of the three days: such a roster is a
+replay, not a record, and it judges the earlier days by what the accounts table says today (strategic, potential,
+official).
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import pandas as pd
 
 from kamlib.studies.classes import FIRM
 
+BOOK, REPORT, REPLAY = "book", "report", "replay"
 PROMOTE, DEMOTE, REVIEW, KEEP, NONE = "promote", "demote", "review", "keep", ""
 DECISIONS = (PROMOTE, DEMOTE, REVIEW, KEEP)
 REASONS = (
@@ -97,6 +100,26 @@ def decide(now: pd.DataFrame, then: pd.DataFrame, earlier: pd.DataFrame, cap: in
     is_key = np.isin(decision, [PROMOTE, KEEP]) | (key.to_numpy() & (decision == REVIEW))
     columns = {"was_key": key, "meets_now": today, "is_key": is_key, "decision": decision, "reason": reason}
     return pd.DataFrame(columns, index=now.index).astype({"decision": object, "reason": object})
+
+
+def roster(accounts: pd.DataFrame, said: pd.DataFrame | None) -> tuple[pd.Series | None, str]:
+    """Who was a key account before this report, and where that comes from.
+
+    The firm's own roster, a column ``is_key_account`` of its accounts, comes before the last report, since people
+    may have decided otherwise; without either nothing is known, and the rule is replayed.
+
+    Returns
+    -------
+    Flags by account and ``book``, or ``report``; ``None`` and ``replay``.
+
+    Examples
+    --------
+    >>> roster(pd.DataFrame({"is_key_account": [True, None]}, index=["a", "b"]), None)[1]
+    'book'
+    """
+    if "is_key_account" in accounts and accounts["is_key_account"].notna().any():
+        return accounts["is_key_account"].eq(True).fillna(False).astype(bool), BOOK
+    return (None, REPLAY) if said is None else (said["is_key"], REPORT)
 
 
 def _has_evidence(day: pd.DataFrame) -> pd.Series:

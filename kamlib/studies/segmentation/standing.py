@@ -35,16 +35,25 @@ class Standing:
         What value means, ``margin`` or ``revenue``.
     cost_known_share
         Share of the window's revenue whose cost is known; missing without revenue.
+    covered_months
+        Months of the window from the first one with an order of the whole book on: fewer than ``months`` where the
+        book begins inside the window.
     accounts
         One row for each account opened by then: the columns of the accounts table, and, for the window before the
-        window: revenue_before (missing where the book does not reach back to its start); for the window: revenue,
-        margin (missing where no cost is known), value, orders, active_months, quarters_active (three-month spans
-        with an order) and quarters_open (spans since its first order), has_bought; over all history:
-        recency_days, first_purchase_days, orders_ever, mean_spend (money an order); over three years: years_active,
-        months_active, largest_order, largest_order_share (of what its orders amount to), revenue_recent and
-        margin_recent.
+        window: revenue_before and value_earlier (missing where the book does not reach back to its start); for the
+        window: revenue, margin (missing where no cost is known), value, orders, active_months, quarters_active
+        (three-month spans with an order) and quarters_open (spans since its first order), has_bought (an order, not
+        credits alone) and has_line (anything booked, credits too); over all history: recency_days,
+        first_purchase_days, orders_ever, mean_spend (money an order); over three years: years_active, months_active,
+        largest_order, largest_order_share (of what its orders amount to), revenue_recent and margin_recent.
+    undated
+        Accounts left out since nothing dates them: where no account has an ``opened_on`` and none a lifecycle stage,
+        the list is one of customers, and an account without a line by then is not one yet.
     by_month
         (accounts, months) value, oldest month first; rows in the order of ``accounts``.
+    recent_starts, recent_revenue, recent_margin
+        First day of each month of three years, and (accounts, these months) revenue and margin; margin missing where
+        no cost is known.
     """
 
     as_of: date
@@ -52,12 +61,17 @@ class Standing:
     months: int
     basis: str
     cost_known_share: float
+    covered_months: int
     accounts: pd.DataFrame
+    undated: int
     by_month: np.ndarray
+    recent_starts: tuple[date, ...]
+    recent_revenue: np.ndarray
+    recent_margin: np.ndarray
 
     @property
     def buyers(self) -> pd.DataFrame:
-        """The accounts with anything booked in the window, returns included."""
+        """The accounts with an order in the window."""
         return self.accounts[self.accounts["has_bought"]]
 
 
@@ -98,25 +112,55 @@ def stand(ledger: Ledger, back: int = 0, months: int = 12, basis: str = "auto") 
     sold, costed = ledger.revenue[:, recent], ledger.costed[:, recent]
     margin = costed - ledger.cost[:, recent] + np.nan_to_num(rate) * (sold - costed)
     value = (margin if used == "margin" else sold)[:, -months:]
+    if not known > 0:
+        margin = np.full_like(margin, np.nan)
     accounts = ledger.accounts.copy()
     for name, back in (("", months), ("_recent", 12 * RECURRENCE_YEARS)):
         accounts[f"revenue{name}"] = sold[:, -back:].sum(axis=1)
-        accounts[f"margin{name}"] = margin[:, -back:].sum(axis=1) if known > 0 else np.nan
-    accounts["revenue_before"] = _before(ledger, end, months)
+        accounts[f"margin{name}"] = margin[:, -back:].sum(axis=1)
+    accounts["revenue_before"], accounts["value_earlier"] = _before(ledger, end, months, used, rate)
     accounts["value"] = value.sum(axis=1)
-    accounts["has_bought"] = (ledger.revenue[:, window] != 0).any(axis=1)
     accounts = accounts.join(_habits(ledger, as_of, window, end))
-    is_open = (accounts["opened_on"].isna() | (accounts["opened_on"] <= pd.Timestamp(as_of))).to_numpy()
-    starts_on = ledger.starts[end - months - 1]
-    return Standing(as_of, starts_on, months, used, known, accounts[is_open], value[is_open])
+    accounts["has_bought"] = accounts["orders"] > 0
+    accounts["has_line"] = accounts["has_bought"] | (ledger.revenue[:, window] != 0).any(axis=1)
+    is_there = _is_there(ledger, accounts, end)
+    is_open = is_there & (accounts["opened_on"].isna() | (accounts["opened_on"] <= pd.Timestamp(as_of))).to_numpy()
+    return Standing(
+        as_of,
+        ledger.starts[window.start - 1],
+        months,
+        used,
+        known,
+        _covered(ledger, window),
+        accounts[is_open],
+        int((~is_there).sum()),
+        value[is_open],
+        ledger.starts[recent.start - 1 : recent.stop - 1],
+        sold[is_open],
+        margin[is_open],
+    )
 
 
-def _before(ledger: Ledger, end: int, months: int) -> np.ndarray:
-    """Revenue in the window before the window; missing unless the book had orders by the first month of it."""
+def _is_there(ledger: Ledger, accounts: pd.DataFrame, end: int) -> np.ndarray:
+    """Which accounts the list holds by then; those with a line, where nothing else in it tells."""
+    is_dated = accounts["opened_on"].notna().any() or accounts["lifecycle"].notna().any()
+    return np.ones(len(accounts), dtype=bool) if is_dated else (ledger.revenue[:, :end] != 0).any(axis=1)
+
+
+def _covered(ledger: Ledger, window: slice) -> int:
+    """Months of the window from the first one with an order of the book on."""
+    filled = np.flatnonzero(ledger.orders.any(axis=0))
+    return max(0, window.stop - max(window.start, int(filled[0]))) if len(filled) else 0
+
+
+def _before(ledger: Ledger, end: int, months: int, basis: str, rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """Revenue and value in the window before; missing unless the book had orders by the first month of it."""
     start = end - 2 * months
     if start < 1 or not ledger.orders[:, : start + 1].any():
-        return np.full(len(ledger.accounts), np.nan)
-    return ledger.revenue[:, start : end - months].sum(axis=1)
+        return (np.full(len(ledger.accounts), np.nan),) * 2
+    grids = (ledger.revenue, ledger.costed, ledger.cost)
+    sold, costed, cost = (grid[:, start : end - months].sum(axis=1) for grid in grids)
+    return sold, (costed - cost + np.nan_to_num(rate) * (sold - costed) if basis == "margin" else sold)
 
 
 def _margin_rate(ledger: Ledger, window: slice) -> tuple[float, float]:

@@ -27,8 +27,9 @@ class Tail:
     revenue_before, top_revenue_before
         What the same accounts, and the top ones, bought in the window before.
     thinning
-        One row for each share of tail accounts lost at random: lost_share, revenue_lost, its ends, share_of_revenue,
-        and how many of the largest accounts it takes to bring as much (as_many_largest).
+        One row for each share of tail accounts lost at random: lost_share, revenue_lost, its ends (over which accounts
+        they are, their number being fixed), share_of_revenue, and how many of the largest accounts it takes to bring
+        as much (as_many_largest).
     largest
         One row for each number of largest accounts lost: accounts, revenue_lost, share_of_revenue.
     """
@@ -55,8 +56,8 @@ def long_tail(buyers: pd.DataFrame, level: float) -> Tail:
 
     Notes
     -----
-    Each tail account is lost with the same probability p, independently: the loss has mean p Σ xᵢ and variance
-    p (1 − p) Σ xᵢ².
+    A share p of the n tail accounts is lost, any p n of them alike (drawn without replacement): the loss has mean
+    p Σ xᵢ and variance p (1 − p) n / (n − 1) Σ (xᵢ − x̄)².
     """
     ranked = buyers.sort_values(["revenue"], ascending=False, kind="stable")
     top = max(1, round(TOP_SHARE * len(ranked))) if len(ranked) else 0
@@ -78,7 +79,8 @@ def long_tail(buyers: pd.DataFrame, level: float) -> Tail:
 def _thinning(tail: np.ndarray, descending: np.ndarray, level: float) -> pd.DataFrame:
     total, lost = descending.sum(), np.array(LOST_SHARES)
     mean = lost * tail.sum()
-    half = norm.ppf((1 + level) / 2) * np.sqrt(lost * (1 - lost) * (tail**2).sum())
+    spread = len(tail) * tail.var(ddof=1) if len(tail) > 1 else 0.0
+    half = norm.ppf((1 + level) / 2) * np.sqrt(lost * (1 - lost) * spread)
     frame = pd.DataFrame({"lost_share": lost, "revenue_lost": mean})
     frame["revenue_lost_lower"], frame["revenue_lost_upper"] = np.clip(mean - half, 0, None), mean + half
     frame["share_of_revenue"] = mean / total if total > 0 else np.nan

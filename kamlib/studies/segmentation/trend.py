@@ -11,7 +11,9 @@ from kamlib.studies.ledger import Ledger
 MONTHS_A_QUARTER = 3
 
 
-def quarters(ledger: Ledger, count: int, draws: int, level: float, seed: int) -> tuple[pd.DataFrame, Interval]:
+def quarters(
+    ledger: Ledger, count: int, draws: int, level: float, seed: int, counted: pd.Series | None = None
+) -> tuple[pd.DataFrame, Interval]:
     """Concentration of revenue over the accounts that bought in each quarter, with paired bootstrap intervals.
 
     Parameters
@@ -22,14 +24,19 @@ def quarters(ledger: Ledger, count: int, draws: int, level: float, seed: int) ->
         How many quarters, the last one closing with the ledger.
     draws, level, seed
         Bootstrap samples, the probability of the intervals, and where the random numbers start.
+    counted
+        Flags by account: those to count; all where not given.
 
     Returns
     -------
     A frame with one row a quarter, oldest first: closes_on, accounts, revenue, and gini, herfindahl and top20_share
     with their ends ``_lower`` and ``_upper``; and the change of the top-20 % share from the mean of the older half of
-    the quarters to the mean of the newer half. Quarters before the first order of the book are left out.
+    the quarters to the mean of the newer half. Quarters before the first order of the book are left out, and so is
+    the quarter it fell in, unless that was in its first month.
     """
     amounts = _by_quarter(ledger, count)
+    if counted is not None:
+        amounts = amounts[counted.reindex(ledger.accounts.index, fill_value=False).to_numpy(dtype=bool)]
     closes = [ledger.closing(MONTHS_A_QUARTER * back) for back in range(amounts.shape[1] - 1, -1, -1)]
     rows = [concentration(column[np.isfinite(column)]) for column in amounts.T]
     frame = pd.DataFrame(rows, columns=list(Concentration._fields))
@@ -44,12 +51,14 @@ def quarters(ledger: Ledger, count: int, draws: int, level: float, seed: int) ->
 
 
 def _by_quarter(ledger: Ledger, count: int) -> np.ndarray:
-    """(accounts, quarters) revenue, missing where an account bought nothing; from the first quarter with an order."""
+    """(accounts, quarters) revenue, missing where an account bought nothing; from the first quarter the book covers."""
     months = ledger.revenue[:, 1:][:, -MONTHS_A_QUARTER * count :]
     shaped = months.reshape(len(months), count, MONTHS_A_QUARTER)
     amounts = np.where((shaped != 0).any(axis=2), shaped.sum(axis=2), np.nan)
-    filled = np.flatnonzero(np.isfinite(amounts).any(axis=0))
-    return amounts[:, filled[0] :] if len(filled) else amounts[:, :0]
+    filled = np.flatnonzero(ledger.orders.any(axis=0))
+    earliest = ledger.months + 1 - MONTHS_A_QUARTER * count
+    first = -(-max(int(filled[0]) - earliest, 0) // MONTHS_A_QUARTER) if len(filled) else count
+    return amounts[:, first:]
 
 
 def _ends(sampled: np.ndarray, level: float) -> np.ndarray:

@@ -4,10 +4,11 @@ The rule as the domain text states it: a single purchase of mid or high grade go
 20,000 in one month. Declared readings of it:
 
 * both limits are inclusive, and amounts are compared to the cent: 9,999.99 does not do, 10,000 does;
-* a single purchase is one order, all its lines together, returns booked on it taken off;
+* a single purchase is one order, all its lines together, returns booked on it taken off; one that a credit note
+  under another number takes back whole (the same account and amount, that day or later) is none;
 * a month is a calendar month of order dates, net of all returns booked in it;
-* only mid and high grade lines count; a line whose grade nobody recorded counts, and ``ungraded`` says how much of
-  the amount rests on such lines.
+* only mid and high grade lines count, however the grade is spelled (``Mid``, ``HIGH``); a line whose grade nobody
+  recorded counts, and ``ungraded`` says how much of the amount rests on such lines.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ import numpy as np
 import pandas as pd
 
 from kamlib.book.features import exact
-from kamlib.book.settings import Settings
+from kamlib.book.settings import THRESHOLDS, Settings
 from kamlib.book.store import Book
 from kamlib.errors import RequestError
 
-GRADES = ("mid", "high")
+GRADES, LOW = ("mid", "high"), "low"
+LIMITS = ("vip_single_purchase", "vip_month_purchase")
 REQUIRED = ("account_id", "order_id", "order_date", "revenue")
 SINGLE, MONTH, BOTH = "single", "month", "single and month"
 COLUMNS = (
@@ -58,7 +60,7 @@ def vip(orders: pd.DataFrame, single: float = 10_000, month: float = 20_000) -> 
     Raises
     ------
     RequestError
-        When a column is lacking, an amount or a date is missing, or a limit is not above zero.
+        When a column is lacking, an amount or a date is missing, a grade is unknown, or a limit is not above zero.
 
     Examples
     --------
@@ -94,8 +96,8 @@ def _counting_lines(orders: pd.DataFrame) -> pd.DataFrame:
     lacking = [name for name in REQUIRED if name not in orders.columns]
     if lacking:
         raise RequestError(f"order lines lack {len(lacking)} columns the VIP rule needs: {', '.join(lacking)}")
-    tier = orders["tier"] if "tier" in orders.columns else pd.Series(None, index=orders.index, dtype="object")
-    lines = orders[list(REQUIRED)][tier.isna() | tier.isin(GRADES)].copy()
+    tier = _grades(orders)
+    lines = orders[list(REQUIRED)][(tier.isna() | tier.isin(GRADES)).to_numpy()].copy()
     missing = int(lines.isna().any(axis=1).sum())
     if missing:
         raise RequestError(
@@ -105,8 +107,21 @@ def _counting_lines(orders: pd.DataFrame) -> pd.DataFrame:
     lines["month"] = lines["order_date"].dt.year * 12 + lines["order_date"].dt.month
     # Amounts may be finer than a cent; what is compared is the sum, rounded once.
     lines["amount"] = pd.to_numeric(lines["revenue"]).astype(float)
-    lines["ungraded"] = lines["amount"].where(tier.reindex(lines.index).isna(), 0.0)
+    lines["ungraded"] = lines["amount"].where(tier[(tier.isna() | tier.isin(GRADES)).to_numpy()].isna(), 0.0)
     return lines
+
+
+def _grades(orders: pd.DataFrame) -> pd.Series:
+    """The grade of each line in small letters; missing where none is recorded."""
+    if "tier" not in orders.columns:
+        return pd.Series(None, index=orders.index, dtype="object")
+    given = orders["tier"].astype("category")
+    spelled = given.cat.categories.astype(str).str.strip().str.lower()
+    wrong = sorted(set(spelled) - {*GRADES, LOW, ""})
+    if wrong:
+        raise RequestError(f"grades are low, mid and high; {len(wrong)} others are given: {', '.join(wrong[:5])}")
+    names = dict(zip(given.cat.categories, spelled, strict=True))
+    return orders["tier"].map(names).replace("", None)
 
 
 def _largest(lines: pd.DataFrame, key: str, what: str) -> pd.DataFrame:
@@ -115,9 +130,27 @@ def _largest(lines: pd.DataFrame, key: str, what: str) -> pd.DataFrame:
         amount=("amount", "sum"), ungraded=("ungraded", "sum"), order_date=("order_date", "min")
     )
     sums["amount"], sums["ungraded"] = _cents(sums["amount"]), _cents(sums["ungraded"])
+    if key == "order_id":
+        sums = sums[~_is_taken_back(sums)]
     sums = sums.iloc[np.lexsort((sums[key], sums["order_date"], -sums["amount"]))]
     top = sums.drop_duplicates("account_id").set_index("account_id")
     return top.rename(columns={"amount": f"{what}_amount", "ungraded": f"ungraded_{what}"})
+
+
+def _is_taken_back(orders: pd.DataFrame) -> np.ndarray:
+    """Which orders a credit note of exactly their amount takes back, that day or later: the latest one before it."""
+    taken, notes = np.zeros(len(orders), dtype=bool), orders[orders["amount"] < 0]
+    if notes.empty:
+        return taken
+    notes = notes.assign(amount=-notes["amount"]).sort_values("order_date", kind="stable")
+    placed = orders.assign(place=np.arange(len(orders)))[orders["amount"].isin(notes["amount"]).to_numpy()]
+    placed = placed.sort_values(["order_date", "order_id"], kind="stable")
+    keys = ["account_id", "amount"]
+    pairs = pd.merge_asof(
+        notes[[*keys, "order_date"]], placed[[*keys, "order_date", "place"]], on="order_date", by=keys
+    )
+    taken[pairs["place"].dropna().astype(int)] = True
+    return taken
 
 
 def lines_since(book: Book, since: date) -> pd.DataFrame:
@@ -136,7 +169,13 @@ def lines_since(book: Book, since: date) -> pd.DataFrame:
 
 def limits(settings: Settings) -> tuple[float, float]:
     """The least single purchase and the least month that a book declares, in money."""
-    return settings.value("vip_single_purchase"), settings.value("vip_month_purchase")
+    single, month = (settings.value(name) for name in LIMITS)
+    return single, month
+
+
+def are_declared(settings: Settings) -> bool:
+    """Whether the book declares both limits itself; those named by the practice bear no currency."""
+    return all(settings.thresholds[name] is not THRESHOLDS[name] for name in LIMITS)
 
 
 def eligible(book: Book, after: date, accounts: pd.DataFrame) -> pd.DataFrame:
