@@ -82,7 +82,8 @@ def run(targeting: str, seed: int) -> dict:
         known = truth(place)
     estimate, low, high = evidence.long_run
     row = {"targeting": targeting, "seed": seed, "truth": known, "estimate": estimate, "low": low, "high": high}
-    return row | {"lead_p": evidence.lead.p_value, "peer_p": evidence.peer_p, "failed": " ".join(evidence.failed)}
+    tested = {"lead_p": evidence.lead.p_value, "targeting_p": evidence.targeting.p_value}
+    return row | tested | {"peer_p": evidence.peer_p, "failed": " ".join(evidence.failed)}
 
 
 def run_all(seeds: range, regimes: list[str], out: Path) -> None:

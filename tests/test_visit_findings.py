@@ -39,6 +39,7 @@ def _evidence(elasticity=0.2, low=0.1, high=0.3, **more) -> Evidence:
         "ladder": ladder,
         "detectable": SimpleNamespace(elasticity=0.05, power=0.8, n_accounts=200),
         "lead": SimpleNamespace(passed=True, p_value=0.5, n_accounts=200, level=0.9, estimates=leads),
+        "targeting": SimpleNamespace(passed=True, p_value=0.5),
         "permuted": SimpleNamespace(passed=True, false_positive_share=0.1),
         "peer_p": 0.5,
         "carry": _carry(),
@@ -87,6 +88,12 @@ FAILED = SimpleNamespace(passed=False, p_value=0.001, n_accounts=200, level=0.9,
             "Whether visits sell cannot be told from this book: visits yet to come",
             "no conclusion",
         ),
+        (
+            _evidence(targeting=FAILED),
+            "Whether visits sell cannot be told from this book: visits follow the sales of the month before (p = 0.001)",
+            "no conclusion",
+        ),
+        (_evidence(targeting=None), "Whether visits sell cannot be told from this book: it is too", "no conclusion"),
         (_evidence(lead=None), "Whether visits sell cannot be told from this book: it is too short", "no conclusion"),
         (_evidence(peer_p=0.001), "Whether visits sell cannot be told from this book: visits to one", "no conclusion"),
         (
@@ -160,9 +167,10 @@ def test_power_that_cannot_be_computed():
     ("evidence", "text", "verdict"),
     [
         (_evidence(), "nothing speaks against the estimate", Verdict.USABLE),
-        (_evidence(lead=FAILED), "in 1 of the three tests below", Verdict.NO_CONCLUSION),
-        (_evidence(lead=FAILED, peer_p=0.0), "in 2 of the three tests below", Verdict.NO_CONCLUSION),
-        (_evidence(lead=None), "too few to set future visits against", Verdict.NO_CONCLUSION),
+        (_evidence(lead=FAILED), "in 1 of the four tests below", Verdict.NO_CONCLUSION),
+        (_evidence(lead=FAILED, peer_p=0.0), "in 2 of the four tests below", Verdict.NO_CONCLUSION),
+        (_evidence(targeting=FAILED), "in 1 of the four tests below", Verdict.NO_CONCLUSION),
+        (_evidence(lead=None), "too few to set visits against", Verdict.NO_CONCLUSION),
     ],
 )
 def test_placebos(evidence, text, verdict):

@@ -89,9 +89,9 @@ def visit_placebos(result: Visits) -> Finding:
     evidence = result.evidence
     if evidence is None:
         return absent(result, "visits.placebos")
-    if evidence.lead is None:
+    if evidence.lead is None or evidence.targeting is None:
         return nothing("visits.placebos", say("visits.placebos_none"))
-    failed = [name for name in ("lead", "permuted", "peers") if name in evidence.failed]
+    failed = [name for name in ("lead", "targeting", "permuted", "peers") if name in evidence.failed]
     verdict, reason = judge(*(gate for gate in effect_gates(result) if gate.reason in _reasons(evidence, failed)))
     return Finding(
         "visits.placebos",
@@ -99,6 +99,7 @@ def visit_placebos(result: Visits) -> Finding:
             "visits.placebos_failed" if failed else "visits.placebos_passed",
             failed=len(failed),
             p=evidence.lead.p_value,
+            targeting_p=evidence.targeting.p_value,
         ),
         evidence.lead.p_value,
         "p-value of future visits",
@@ -312,6 +313,7 @@ def _gate_values(evidence: Evidence) -> dict:
         "months": evidence.months,
         "least_months": LEAST_MONTHS,
         "p": evidence.lead.p_value if evidence.lead else np.nan,
+        "targeting_p": evidence.targeting.p_value if evidence.targeting else np.nan,
         "share": evidence.permuted.false_positive_share if evidence.permuted else np.nan,
         "peer_p": evidence.peer_p,
     }

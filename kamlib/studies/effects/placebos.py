@@ -1,7 +1,7 @@
 """Gates before an effect is believed: future visits must explain nothing, and shuffled visits must have no effect.
 
 Source: Granger's test in the form of Angrist & Pischke (2009, 5.2.1) for leads; Fisher's randomisation test for
-shuffling; Kline & Santos (2012) for the bootstrap of the score with few clusters.
+shuffling.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from scipy import stats
 from kamlib.errors import RequestError
 from kamlib.studies.effects.absorption import TwoWay
 from kamlib.studies.effects.panels import Panel, informative, non_negative, prepare, shifted
-from kamlib.studies.effects.regressions import BOOTSTRAP_DRAWS, Fit, Inference, regress, residualise_all, webb_weights
+from kamlib.studies.effects.regressions import Fit, Inference, regress
+from kamlib.studies.effects.scores import score_test
 
 PERIODS_PER_LEAD, MOST_LEADS = 6, 6
 
@@ -89,7 +90,7 @@ def lead_placebo(
     names = [f"lead{k}" for k in range(1, leads + 1)]
     given = ["x", *(f"lag{k}" for k in range(1, lags + 1)), *ready.controls]
     fit = regress(ready.frame, [*given, *names], ready.cluster_columns, family="ppml")
-    p_value, inference = _lead_test(fit, names, given, seed)
+    p_value, inference = score_test(fit, [names[:1], names] if leads > 1 else [names], given, seed)
     return LeadPlacebo(
         passed=bool(p_value >= alpha),
         p_value=p_value,
@@ -133,46 +134,6 @@ def _lead_frame(fit: Fit, names, level) -> pd.DataFrame:
             "high": estimate + reach,
         }
     )
-
-
-def _lead_test(fit: Fit, names, given, seed) -> tuple[float, str]:
-    """Test the leads by their score in the model without them: a Wald test refuses too often here."""
-    restricted = regress(fit.frame, given, fit.clusters, family=fit.family, effects=fit.effects)
-    scores, information = _scores(restricted, names, given)
-    is_bootstrapped = restricted.inference(seed).is_bootstrapped
-    sets = [slice(1), slice(None)] if len(names) > 1 else [slice(None)]
-    p_values = [
-        _bootstrap(scores[:, part], information[part, part], seed) if is_bootstrapped else _chi2(scores[:, part])
-        for part in sets
-    ]
-    name = "score bootstrap, Webb weights" if is_bootstrapped else "cluster-robust score test"
-    return min(1.0, len(sets) * min(p_values)), name
-
-
-def _chi2(scores: np.ndarray) -> float:
-    total, spread = scores.sum(axis=0), scores.T @ scores
-    statistic = total @ np.linalg.pinv(spread, hermitian=True) @ total
-    return float(stats.chi2.sf(statistic, np.linalg.matrix_rank(spread)))
-
-
-def _scores(restricted: Fit, names, given) -> tuple[np.ndarray, np.ndarray]:
-    """Scores of the leads by cluster (G, leads), and their information (leads, leads)."""
-    frame = restricted.frame
-    left = residualise_all(frame, names, given, restricted.effects)
-    weight, surprise = frame["weight"].to_numpy(), frame["residual"].to_numpy()
-    scores = pd.DataFrame(left * (weight * surprise)[:, None]).groupby(frame[restricted.coarsest].to_numpy()).sum()
-    return scores.to_numpy(), left.T @ (left * weight[:, None])
-
-
-def _bootstrap(scores: np.ndarray, information: np.ndarray, seed: int) -> float:
-    weights = webb_weights(seed, (BOOTSTRAP_DRAWS, len(scores)))
-    metric = np.linalg.pinv(information)
-    observed = _size(scores.sum(axis=0)[None, :], metric)[0]
-    return float((1 + (_size(weights @ scores, metric) >= observed).sum()) / (BOOTSTRAP_DRAWS + 1))
-
-
-def _size(totals: np.ndarray, metric: np.ndarray) -> np.ndarray:
-    return np.einsum("di,ij,dj->d", totals, metric, totals)
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,13 @@ from kamlib.studies.effects import (
     Effect,
     LeadPlacebo,
     PermutedVisits,
+    Targeting,
     by_class,
     effect,
     lead_placebo,
     permuted_visits,
     smallest_detectable_effect,
+    targeting_test,
 )
 from kamlib.studies.visits.kinds import CHANNELS, LEVELS, by_kind, with_stocks
 
@@ -30,8 +32,10 @@ FURTHER = ("ladder", "power", "classes", "levels", "channels")
 CLASS_MONTHS = 12
 NEW = "new"
 LEAST_ACCOUNTS, LEAST_MONTHS = 30, 12
-LEAD_ALPHA = 0.10  # to claim an effect that is none costs more than to refuse one; as the level of the interval
-PEER_ALPHA = 0.01  # a second placebo at 5 % would refuse too many sound books
+# Of a hundred sound books ten at most are refused, however the tests hang together (Bonferroni): 4 each by the two
+# tests of targeting, which is what makes effects where there are none, 1 each by the two of the method.
+LEAD_ALPHA = TARGETING_ALPHA = 0.04
+PEER_ALPHA = 0.01
 MOST_PERMUTED_ACCOUNTS = 1500  # shuffling a random part of the accounts tests the same method, in bounded time
 MOST_LEARNED_ACCOUNTS = 1000  # and so does learning from a random part
 
@@ -46,6 +50,7 @@ class Evidence:
     ladder : one row per rung: method, elasticity, low, high (percent of revenue for one percent of visits), n,
         n_accounts, reason (why a rung has no figure). The carry-over has two rows, adstock and long_run.
     detectable : the smallest effect that could have been seen. lead, permuted : the two placebo tests.
+    targeting : whether visits follow the sales of the month before.
     peer_p : p-value of the placebo outcome, the sales of another account of the same industry.
     carry : the fixed-effects Poisson regression with carry-over. classes : its long run by class of account.
     class_of : class by account, from the revenue of the first months, which the class effects leave out.
@@ -60,6 +65,7 @@ class Evidence:
     ladder: pd.DataFrame
     detectable: DetectableEffect | None
     lead: LeadPlacebo | None
+    targeting: Targeting | None
     permuted: PermutedVisits | None
     peer_p: float
     carry: Effect | None
@@ -73,7 +79,8 @@ class Evidence:
     def failed(self) -> tuple[str, ...]:
         """Gates that are not passed, so that no effect may be claimed and no plan drawn from the estimate.
 
-        few_accounts, few_months, no_estimate, lead (future visits explain sales), lead_untested, permuted, peers.
+        few_accounts, few_months, no_estimate, lead (future visits explain sales), targeting (visits
+        follow sales), lead_untested (one of these two could not be tested), permuted, peers.
         """
         used = self.carry.n_accounts if self.carry else 0
         gates = {
@@ -81,7 +88,8 @@ class Evidence:
             "few_accounts": 0 < used < LEAST_ACCOUNTS,
             "few_months": self.carry is not None and self.months < LEAST_MONTHS,
             "lead": self.lead is not None and not self.lead.passed,
-            "lead_untested": self.carry is not None and self.lead is None,
+            "targeting": self.targeting is not None and not self.targeting.passed,
+            "lead_untested": self.carry is not None and (self.lead is None or self.targeting is None),
             "permuted": self.permuted is not None and not self.permuted.passed,
             "peers": bool(self.peer_p < PEER_ALPHA),
         }
@@ -143,6 +151,7 @@ def weigh(
         if "power" in further
         else None,
         lead=tries("lead", lambda: lead_placebo(panel, scale=SCALE, level=level, alpha=LEAD_ALPHA)),
+        targeting=tries("targeting", lambda: targeting_test(panel, scale=SCALE, level=level, alpha=TARGETING_ALPHA)),
         permuted=tries("permuted", lambda: _permuted(panel, draws, level, seed)),
         peer_p=tries("peers", lambda: peer_placebo(panel)) or np.nan,
         carry=carry,
