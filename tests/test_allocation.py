@@ -240,3 +240,19 @@ def test_every_manager_with_too_few_hours_is_named():
 def test_todays_calls_must_be_known():
     with pytest.raises(RequestError, match=r"today must be 0 or more calls; 1 are not \('a2': nan\)"):
         plan_calls(POWERS, 1, 0, 12).gain([4, float("nan"), 4])
+
+
+@pytest.mark.parametrize("one", [np.array(1.0), np.float32(1), 1])
+def test_a_number_may_come_in_any_dress(one):
+    assert plan_calls(POWERS, one, 0, 12).calls.tolist() == plan_calls(POWERS, 1, 0, 12).calls.tolist()
+
+
+@pytest.mark.parametrize("curves", [Power(100, 0.3), 5])
+def test_what_is_no_set_of_curves_is_refused(curves):
+    with pytest.raises(RequestError, match="give one curve per account, as a list or by account"):
+        plan_calls(curves, 1, 0, 12)
+
+
+def test_terms_that_are_no_numbers_are_refused():
+    with pytest.raises(RequestError, match="margin must be numbers; could not convert string to float: 'x'"):
+        plan_calls(POWERS, "x", 0, 12)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from payloads import PAYLOADS
 
+from kamlib.book.public_holidays import public_holidays
 from kamlib.errors import RequestError
 from kamlib.reports import due_dates
 from kamlib.reports.calendars import calendar
@@ -38,6 +39,14 @@ def test_every_planned_visit_has_a_working_day_in_the_period(counts):
     assert days.groupby("account_id").size().reindex(names).fillna(0).tolist() == counts
     assert (days["due_on"].dt.day_of_week < 5).all()
     assert days["due_on"].between("2026-10-01", "2026-12-31").all()
+
+
+def test_no_visit_is_planned_on_a_day_off():
+    plan = pd.DataFrame({"account_id": ["a"], "name": ["a"], "manager_id": ["M"], "plan": [40]})
+    off = public_holidays("TW", [2026])
+    days = due_dates.spread(plan, "2026-10-01", "2026-12-31", tuple(off))["due_on"]
+    assert len(days) == 40 and not days.isin(pd.DatetimeIndex(["2026-10-09", "2026-12-25"])).any()
+    assert "2026-10-09" in off and "2026-12-25" in off
 
 
 def test_a_period_without_a_working_day_is_refused():

@@ -119,3 +119,8 @@ def test_judgements_that_do_not_rise_are_refused(judgements, message):
 def test_a_curve_that_makes_no_sense_is_refused(make, message):
     with pytest.raises(RequestError, match=message):
         make()
+
+
+def test_an_index_that_is_no_number_is_called_so():
+    with pytest.raises(RequestError, match="a, b, c and d must be finite numbers"):
+        Adbudg(float("nan"), 1, 1, 1)

@@ -13,12 +13,13 @@ from kamlib.reports.folder import safe_name
 FOLDER = "calendars"
 
 
-def spread(accounts: pd.DataFrame, first, last) -> pd.DataFrame:
+def spread(accounts: pd.DataFrame, first, last, days_off=()) -> pd.DataFrame:
     """Days for planned visits: evenly over the working days (Monday to Friday) of a period, account by account.
 
     Parameters
     ----------
     accounts : account_id, name, manager_id and ``plan``, the visits in the period. first, last : its days.
+    days_off : days on which nobody works, such as public holidays.
 
     Returns
     -------
@@ -31,7 +32,7 @@ def spread(accounts: pd.DataFrame, first, last) -> pd.DataFrame:
     >>> spread(rows, "2026-10-01", "2026-10-30")["due_on"].dt.day.tolist()
     [9, 24]
     """
-    days = pd.bdate_range(first, last)
+    days = pd.bdate_range(first, last).difference(pd.DatetimeIndex(days_off))
     if not len(days):
         raise RequestError(f"there is no working day from {first} to {last}; give a longer period")
     rows = accounts.loc[accounts.index.repeat(accounts["plan"].astype(int))]

@@ -218,4 +218,4 @@ def plan_days(result: Visits) -> pd.DataFrame:
     if result.plan is None:
         return pd.DataFrame(columns=["manager_id", "account_id", "name", "due_on", "number", "of"])
     quarter = Period.containing(result.as_of.date() + pd.Timedelta(days=1))
-    return due_dates.spread(result.plan.accounts, quarter.start, quarter.end)
+    return due_dates.spread(result.plan.accounts, quarter.start, quarter.end, result.days_off)

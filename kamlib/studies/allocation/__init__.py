@@ -1,7 +1,7 @@
 """Call planning: the number of calls per account that earns most under each manager's hours."""
 
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -235,6 +235,8 @@ def _solved(request: _Request) -> CallPlan:
 
 
 def _labelled(curves) -> tuple[pd.Index, tuple[Callable, ...]]:
+    if callable(curves) or not isinstance(curves, Iterable):
+        raise RequestError(f"curves is {curves!r}; give one curve per account, as a list or by account.")
     if isinstance(curves, Mapping):
         curves = pd.Series(dict(curves), dtype=object)
     if not isinstance(curves, pd.Series):
@@ -256,9 +258,14 @@ def _per_account(name: str, value, accounts: pd.Index, dtype: type = float) -> p
         if len(missing):
             raise RequestError(f"{name} lacks {len(missing)} of {len(accounts)} accounts: {_named(missing)}.")
         return given.reindex(accounts).rename(name)
-    if not np.isscalar(value) and len(value) != len(accounts):
+    if np.ndim(value) == 0:
+        value = [np.asarray(value).item()] * len(accounts)
+    if len(value) != len(accounts):
         raise RequestError(f"{name} has {len(value)} values for {len(accounts)} accounts; give one each.")
-    return pd.Series(value, index=accounts, dtype=dtype, name=name)
+    try:
+        return pd.Series(value, index=accounts, dtype=dtype, name=name)
+    except (TypeError, ValueError) as error:
+        raise RequestError(f"{name} must be numbers; {error}.") from error
 
 
 def _check_terms(terms: pd.DataFrame) -> None:

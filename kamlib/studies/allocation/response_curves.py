@@ -29,8 +29,9 @@ class Adbudg:
     d: float
 
     def __post_init__(self) -> None:
-        is_finite = np.isfinite([self.a, self.b, self.c, self.d]).all()
-        if not (is_finite and self.b >= self.a and self.c > 0 and self.d > 0):
+        if not np.isfinite([self.a, self.b, self.c, self.d]).all():
+            raise RequestError(f"{self}: a, b, c and d must be finite numbers.")
+        if not (self.b >= self.a and self.c > 0 and self.d > 0):
             raise RequestError(f"{self}: b must be at least a, and c and d above 0.")
 
     def __call__(self, x):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import pandas as pd
 
 from kamlib.book.panel import account_months
 from kamlib.book.periods import months_before
+from kamlib.book.public_holidays import public_holidays
 from kamlib.book.store import Book
 from kamlib.errors import RequestError
 from kamlib.studies.cadence import Cadence, keep_rhythm
@@ -45,6 +47,7 @@ class Visits:
     design : whom to offer extra visits at random. trial : a finished experiment; None where none was named, or it
         still runs.
     running : the experiment named that has not run all its months; "" for none.
+    days_off : public holidays of the declared countries in the months ahead.
     """
 
     as_of: pd.Timestamp
@@ -63,6 +66,7 @@ class Visits:
     design: experiment.Design | None
     trial: experiment.Trial | None
     running: str = ""
+    days_off: tuple[date, ...] = ()
 
 
 def panel(book: Book, freq: str = "M", channels: tuple[str, ...] | None = ("visit",)) -> pd.DataFrame:
@@ -165,7 +169,14 @@ def measure(
             **tried,
         }
     last_order = pd.Timestamp(book.span()[1]) if book.has("orders") else None
-    return Visits(today, level, channels, last_order, cadence=cadence, **made, **found)
+    off = _days_off(book, today)
+    return Visits(today, level, channels, last_order, cadence=cadence, days_off=off, **made, **found)
+
+
+def _days_off(book: Book, today: pd.Timestamp) -> tuple[date, ...]:
+    years = (today.year, today.year + 1)
+    days = {day for country in book.settings.countries for day in public_holidays(country, years)}
+    return tuple(sorted(day for day in days if day > today.date()))
 
 
 def _tried(book: Book, months, evidence: Evidence, name: str, offer_share, set_aside, level: float, seed: int) -> dict:
