@@ -377,6 +377,13 @@ def test_the_quadrants_of_the_portfolio():
     assert matrix(accounts, card)["quadrant"].tolist() == ["defend", "invest", "maintain", "economise"]
 
 
+def test_scores_raters_disagree_on_make_nothing_attractive():
+    scores = pd.DataFrame({"growth": [5.0], "fit": [1.0]})
+    card = Scorecard(("growth", "fit"), (), scores, pd.Series(), pd.DataFrame(), pd.Series(), 1, ("growth",))
+    accounts = pd.DataFrame({"satisfaction": [8.0], "wallet_share": 0.9, "annual_potential": 1.0})
+    assert matrix(accounts.assign(margin=1.0, revenue=4.0), card)["attractiveness"].tolist() == [1.0]
+
+
 @pytest.mark.parametrize(
     ("satisfaction", "wallet", "quadrant"), [(9.0, 0.39, "invest"), (9.0, 0.40, "defend"), (4.0, 0.90, "invest")]
 )

@@ -438,6 +438,7 @@ EVIDENCE = [
         "Under contract without a break for 2.5 years, and agreed to 20 August 2028.",
     ),
     ({"revenue_before": 200.0}, "Bought −50% against the window before."),
+    ({"revenue_before": 0.0}, "Bought nothing in the window before."),
     ({"invested": 5e6, "margin_after_spend": 2.1e6}, "5.0 million were spent on it in three years, more than the 2.1 million it has earned since."),
     ({"criteria_met": "innovation", "innovation_score": 3.0, "least_rating": 3.0}, "Rated 3.0 of 5 for innovation."),
     ({"gates_failed": "recurring", "largest_order_share": 0.4, "most_of_one_order": 0.3}, "One order is 40% of what it ordered in three years."),
@@ -623,8 +624,11 @@ def test_prospects_never_ordered_and_stand_by_what_tells_most(much, gain, by):
 
 
 def test_scores_raters_disagree_on_are_shown_not_to_count(much):
-    rows = findings.segmentation_agreement(_kappa(0.6, disputed=("all",))(much))
-    assert rows["counts"].tolist() == [False]
+    criteria = much.card.criteria
+    card = dataclasses.replace(much.card, disputed=criteria[:1])
+    rows = findings.segmentation_agreement(dataclasses.replace(much, card=card)).set_index("criterion")
+    assert rows.loc[list(criteria), "counts"].tolist() == [False] + [True] * (len(criteria) - 1)
+    assert pd.isna(rows.loc["all", "counts"])
 
 
 def test_the_rule_book_shows_the_numbers_behind_the_scores(much):

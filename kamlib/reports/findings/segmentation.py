@@ -202,7 +202,7 @@ def rfm_segments(result: Segmentation) -> Finding:
         return nothing("rfm", say("segmentation.rfm_none"), ("K014",))
     scores = result.accounts[["recency_score", "frequency_score", "money_score"]].fillna(0)
     slipping = int(((scores["recency_score"] <= 2) & (scores.iloc[:, 1:] >= 3).all(axis=1)).sum())
-    share = rows.loc["champion", "share"]
+    share = rows.loc["champion", "share_of_revenue"]
     values = {"best": best, "share": 0.0 if np.isnan(share) else share}
     asked = say("segmentation.rfm_cuts", asked=result.points.active_months[2], months=result.months)
     verdict, reason = judge(*gates(result), Gate(best > 0, Verdict.CAUTION, asked))

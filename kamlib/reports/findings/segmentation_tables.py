@@ -100,7 +100,8 @@ def _reasons(frame: pd.DataFrame, cap: int) -> pd.Series:
 
 def _evidence(frame: pd.DataFrame, result: Segmentation) -> pd.Series:
     """Whole sentences on the criteria each account meets, the gates it fails, how it changed and what it cost."""
-    wanted = frame[(frame["criteria_met"] != "") | (frame["gates_failed"] != "") | (frame["decision"] != "")]
+    is_large = ~frame["lacks"].str.contains("class")
+    wanted = frame[is_large | (frame["criteria_met"] != "") | (frame["gates_failed"] != "") | (frame["decision"] != "")]
     limits = {"least_rating": result.high_rating, "most_of_one_order": result.one_order_share}
     texts = [" ".join(_sentences(row | limits)) for row in wanted.to_dict("records")]
     return pd.Series(texts, index=wanted.index, dtype="object").reindex(frame.index).fillna("")
@@ -112,7 +113,9 @@ def _sentences(row: dict) -> list[str]:
         told += _CRITERIA[code](row)
     for code in filter(None, row["gates_failed"].split(", ")):
         told += _GATES[code](row)
-    if row["revenue_before"] > 0:
+    if row["revenue_before"] == 0 and row["revenue"] > 0:
+        told.append(say("segmentation.evidence_began"))
+    elif row["revenue_before"] > 0:
         told.append(say("segmentation.evidence_change", change=row["revenue"] / row["revenue_before"] - 1))
     if row["margin_after_spend"] < row["invested"]:
         told.append(
@@ -238,7 +241,8 @@ def segmentation_agreement(result: Segmentation) -> pd.DataFrame:
     if result.card is None:
         return pd.DataFrame(columns=["criterion", "pairs", "rated_accounts", "kappa", "mean_gap", "counts"])
     rows = result.card.agreement.rename(columns={"accounts": "rated_accounts"})
-    return rows.assign(counts=~rows["criterion"].isin(result.card.disputed))
+    counts = (~rows["criterion"].isin(result.card.disputed)).astype("boolean")
+    return rows.assign(counts=counts.where(rows["criterion"] != "all"))
 
 
 def segmentation_vips(result: Segmentation) -> pd.DataFrame:

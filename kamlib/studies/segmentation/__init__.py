@@ -32,7 +32,7 @@ from kamlib.studies.segmentation.migration import (
 from kamlib.studies.segmentation.payback import payback
 from kamlib.studies.segmentation.portfolio import matrix
 from kamlib.studies.segmentation.qualification import qualify
-from kamlib.studies.segmentation.ratings import Scorecard, score
+from kamlib.studies.segmentation.ratings import Scorecard, read_ratings, score
 from kamlib.studies.segmentation.rfm import SEGMENTS, CutPoints, cut_points, rfm
 from kamlib.studies.segmentation.rulebook import managerial, segment_counts
 from kamlib.studies.segmentation.selection import DECISIONS, decide, roster
@@ -238,7 +238,8 @@ def measure(
     ledger = read_ledger(book, max(36, 2 * months, 3 * QUARTERS) + 2 * step)
     now, then, earlier = standings = _standings(ledger, step, months, value)
     said = read_said(previous, now.basis, then.as_of)
-    days = _described(book, standings, cuts)
+    card, ratings = _judged(book, limit, seed)
+    days = _described(book, standings, cuts, ratings)
     days[1] = days[1].join(_firmness(then, cuts, min(draws, EARLIER_DRAWS), seed))
     accounts = days[0].join(_firmness(now, cuts, draws, seed))
     accounts = accounts.join(_moves(book, now, then, cuts, said)).join(_segment(book, now, rules))
@@ -247,7 +248,6 @@ def measure(
     was_key, told_by = roster(accounts, said)
     accounts = accounts.join(decide(accounts, *days[1:], limit, was_key))
     buyers = accounts[accounts["has_bought"]]
-    card = score(book, limit, seed=seed)
     trend, change = quarters(ledger, QUARTERS, min(draws, TREND_DRAWS), level, seed)
     own = list(book.settings.segments) if rules is None else rules
     by_rfm = (accounts["rfm_previous"], accounts["rfm_segment"])
@@ -324,10 +324,19 @@ def _standings(ledger: Ledger, step: int, months: int, value: str) -> list[Stand
     return found
 
 
-def _described(book: Book, standings: list[Standing], cuts: tuple[float, float]) -> list[pd.DataFrame]:
+def _judged(book: Book, limit: int, seed: int) -> tuple[Scorecard | None, pd.DataFrame | None]:
+    """The scorecard, and the ratings on criteria that are not disputed."""
+    ratings = read_ratings(book)
+    card = score(ratings, limit, seed=seed)
+    return card, ratings if card is None else ratings[~ratings["criterion"].isin(card.disputed)]
+
+
+def _described(
+    book: Book, standings: list[Standing], cuts: tuple[float, float], ratings: pd.DataFrame | None
+) -> list[pd.DataFrame]:
     """The accounts of each day with their evidence, class, loyalty, and whether they qualify."""
     windows = [(standing.starts_on, standing.as_of) for standing in standings]
-    evidence = read_evidence(book, windows, standings[0].accounts.index)
+    evidence = read_evidence(book, windows, standings[0].accounts.index, ratings)
     days = []
     for standing, known in zip(standings, evidence, strict=True):
         accounts = standing.accounts.join(known)
@@ -379,7 +388,7 @@ def _summary(accounts: pd.DataFrame, by: str, named: list[str]) -> pd.DataFrame:
     """Accounts, revenue and value by segment with their shares, in the order given, segments without accounts too."""
     sums = accounts.groupby(by).agg(accounts=("value", "size"), revenue=("revenue", "sum"), value=("value", "sum"))
     sums = sums.reindex(named, fill_value=0).rename_axis(by).reset_index()
-    for column, share in (("revenue", "share"), ("value", "value_share")):
+    for column, share in (("revenue", "share_of_revenue"), ("value", "value_share")):
         total = sums[column].sum()
         sums[share] = sums[column] / total if total > 0 else np.nan
     return sums

@@ -16,15 +16,16 @@ import numpy as np
 import pandas as pd
 
 from kamlib.book.features import exact
+from kamlib.book.grid import codes
 from kamlib.book.periods import DAYS_PER_YEAR, months_before
 from kamlib.book.store import Book
 from kamlib.book.tables import contract
-from kamlib.studies.segmentation.ratings import disputed, latest_ratings
+from kamlib.studies.segmentation.ratings import latest_ratings
 
 LOOK_BACK_MONTHS = 36
 SURVEY_MONTHS = 24
 CHAIN_GAP_DAYS = 31
-TABLES = ("contracts", "ratings", "references", "events", "surveys")
+TABLES = ("contracts", "references", "events", "surveys")
 COUNTED = ("contract_years", "references_made", "trials", "new_products", "categories")
 DAYS = ("contract_until", "surveyed_on")
 RATED = {
@@ -35,7 +36,9 @@ RATED = {
 }
 
 
-def read_evidence(book: Book, windows: Sequence[tuple[date, date]], index: pd.Index) -> list[pd.DataFrame]:
+def read_evidence(
+    book: Book, windows: Sequence[tuple[date, date]], index: pd.Index, ratings: pd.DataFrame | None = None
+) -> list[pd.DataFrame]:
     """Evidence by account for each window, read as of its last day.
 
     Parameters
@@ -46,6 +49,8 @@ def read_evidence(book: Book, windows: Sequence[tuple[date, date]], index: pd.In
         First and last day of each trailing window.
     index
         The accounts wanted.
+    ratings
+        What :func:`~kamlib.studies.segmentation.ratings.read_ratings` found, less the disputed criteria.
 
     Returns
     -------
@@ -60,10 +65,10 @@ def read_evidence(book: Book, windows: Sequence[tuple[date, date]], index: pd.In
     >>> read_evidence(book, [(date(2025, 10, 1), date(2026, 9, 30))], accounts.index)  # doctest: +SKIP
     """
     products = _new_products(book, book.settings.value("new_product_days"))
-    categories, centres = _categories(book, windows), _centralised(book, windows)
+    categories, centres = _categories(book, windows, index), _centralised(book, windows, index)
     tables = {name: book.frame(name) if name in book.tables else None for name in TABLES}
-    if tables["ratings"] is not None:
-        tables["ratings"] = tables["ratings"][~tables["ratings"]["criterion"].isin(disputed(tables["ratings"]))]
+    tables = {name: _by_row(frame, index) for name, frame in (tables | {"ratings": ratings}).items()}
+    products = _by_row(products, index)
     found = []
     for place, (_, day) in enumerate(windows):
         then = {name: _known_by(frame, name, day) for name, frame in tables.items()}
@@ -77,17 +82,26 @@ def read_evidence(book: Book, windows: Sequence[tuple[date, date]], index: pd.In
             "categories": categories[place],
             "centralised_share": centres[place],
         }
-        found.append(
-            pd.DataFrame({name: _placed(name, column, index) for name, column in columns.items()}, index=index)
-        )
+        rows = pd.RangeIndex(len(index))
+        placed = pd.DataFrame({name: _placed(name, column, rows) for name, column in columns.items()}, index=rows)
+        found.append(placed.set_axis(index, axis="index"))
     return found
 
 
-def _placed(name: str, column: pd.Series | None, index: pd.Index) -> pd.Series:
+def _by_row(frame: pd.DataFrame | None, index: pd.Index) -> pd.DataFrame | None:
+    """A table with the row of each account in the index for its identifier; other accounts are left out."""
+    if frame is None:
+        return None
+    names = frame["account_id"].astype("category").cat
+    rows = codes(index.to_series(), pd.Series(names.categories, dtype="str"))[names.codes]
+    return frame.assign(account_id=rows)[rows >= 0]
+
+
+def _placed(name: str, column: pd.Series | None, rows: pd.RangeIndex) -> pd.Series:
     """A column on the accounts wanted; missing throughout where the book has no such table."""
     if column is None:
-        return pd.Series(pd.NaT if name in DAYS else np.nan, index=index)
-    return column.reindex(index, fill_value=0.0) if name in COUNTED else column.reindex(index)
+        return pd.Series(pd.NaT if name in DAYS else np.nan, index=rows)
+    return column.reindex(rows, fill_value=0.0) if name in COUNTED else column.reindex(rows)
 
 
 def _known_by(frame: pd.DataFrame | None, name: str, day: date) -> pd.DataFrame | None:
@@ -125,12 +139,10 @@ def _contracts(rows: pd.DataFrame | None, day: date) -> dict[str, pd.Series | No
 def _ratings(rows: pd.DataFrame | None) -> dict[str, pd.Series | None]:
     if rows is None:
         return dict.fromkeys(RATED)
-    scores = latest_ratings(rows)
-    named = scores["criterion"].str.lower()
-    found = {}
+    scores, criteria, found = latest_ratings(rows), rows["criterion"].unique(), {}
     for column, words in RATED.items():
-        mine = scores[named.str.contains("|".join(words), regex=True, na=False).astype(bool)]
-        found[column] = mine.groupby("account_id")["score"].mean()
+        named = [name for name in criteria if any(word in name.lower() for word in words)]
+        found[column] = scores[scores["criterion"].isin(named)].groupby("account_id")["score"].mean()
     return found
 
 
@@ -191,7 +203,7 @@ def _within(day: ibis.Value, window: tuple[date, date]) -> ibis.Value:
     return (day >= ibis.literal(window[0])) & (day <= ibis.literal(window[1]))
 
 
-def _categories(book: Book, windows: Sequence[tuple[date, date]]) -> list[pd.Series | None]:
+def _categories(book: Book, windows: Sequence[tuple[date, date]], index: pd.Index) -> list[pd.Series | None]:
     """How many categories each account bought from in each window."""
     if not book.has("products", "category"):
         return [None] * len(windows)
@@ -202,11 +214,11 @@ def _categories(book: Book, windows: Sequence[tuple[date, date]]) -> list[pd.Ser
     flags = {f"w{i}": _within(sold.order_date, window).any() for i, window in enumerate(windows)}
     by_category = sold.group_by("account_id", "category").aggregate(**flags)
     counts = by_category.group_by("account_id").aggregate(**{name: by_category[name].sum() for name in flags})
-    frame = book.collect(counts, ["account_id"]).set_index("account_id")
+    frame = _by_row(book.collect(counts), index).set_index("account_id")
     return [frame[name].astype(float) for name in flags]
 
 
-def _centralised(book: Book, windows: Sequence[tuple[date, date]]) -> list[pd.Series | None]:
+def _centralised(book: Book, windows: Sequence[tuple[date, date]], index: pd.Index) -> list[pd.Series | None]:
     """Share of each account's spend that went through its largest buying centre, in each window."""
     if not book.has("orders", "buying_centre"):
         return [None] * len(windows)
@@ -219,5 +231,5 @@ def _centralised(book: Book, windows: Sequence[tuple[date, date]]) -> list[pd.Se
     spend = lines.group_by("account_id", "buying_centre").aggregate(**sums)
     spend = spend.mutate(**{name: ibis.greatest(spend[name].fill_null(0.0), 0.0) for name in sums})
     shares = {name: spend[name].max() / spend[name].sum().nullif(0.0) for name in sums}
-    frame = book.collect(spend.group_by("account_id").aggregate(**shares), ["account_id"]).set_index("account_id")
+    frame = _by_row(book.collect(spend.group_by("account_id").aggregate(**shares)), index).set_index("account_id")
     return [frame[name] for name in sums]

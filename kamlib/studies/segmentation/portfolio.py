@@ -17,10 +17,10 @@ def matrix(accounts: pd.DataFrame, card: Scorecard | None, middle_wallet: float 
     """Where each account stands on the two axes, for the accounts that have both.
 
     *Attractiveness*, 1 to 5: the mean rating on the criteria that describe the account (those on the relationship
-    describe us); without ratings, the rank of its annual potential, from 1 to 5. *Strength*, 0 to 1: what the
-    customer says of us, the weaker of satisfaction (of 10) and share of wallet, as far as it answered; the wallet is
-    stretched so that the declared middle stands at one half. An account that likes us and buys elsewhere is not one
-    where we are strong. The lines between the quadrants are the middles of the two scales.
+    describe us) and on which raters agree; without ratings, the rank of its annual potential, from 1 to 5.
+    *Strength*, 0 to 1: what the customer says of us, the weaker of satisfaction (of 10) and share of wallet, as far as
+    it answered; the wallet is stretched so that the declared middle stands at one half. An account that likes us and
+    buys elsewhere is not one where we are strong. The lines between the quadrants are the middles of the two scales.
 
     Parameters
     ----------
@@ -50,8 +50,12 @@ def matrix(accounts: pd.DataFrame, card: Scorecard | None, middle_wallet: float 
 
 
 def _attractiveness(accounts: pd.DataFrame, card: Scorecard | None) -> tuple[pd.Series, str]:
-    theirs = [] if card is None else [c for c in card.criteria if not any(w in c.lower() for w in OURS_NOT_THEIRS)]
+    theirs = [] if card is None else [c for c in card.criteria if c not in card.disputed and not _is_ours(c)]
     if theirs and len(card.scores):
         return card.scores[theirs].mean(axis=1).reindex(accounts.index), "ratings"
     rank = accounts["annual_potential"].rank(pct=True)
     return 1 + 4 * rank, "potential"
+
+
+def _is_ours(criterion: str) -> bool:
+    return any(word in criterion.lower() for word in OURS_NOT_THEIRS)

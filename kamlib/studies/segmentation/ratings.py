@@ -13,6 +13,7 @@ from kamlib.book.store import Book
 MOST_CRITERIA = 6
 LEAST_RATERS = 2
 SCALE = (1, 2, 3, 4, 5)
+KEY = ["account_id", "rater_id", "criterion"]
 ENOUGH_PAIRS = 20
 LEAST_KAPPA = 0.4  # below it, agreement is at most fair by the scale of Landis & Koch (1977)
 
@@ -57,36 +58,51 @@ class Scorecard:
         return self.scores.mean(axis=1)
 
 
-def score(book: Book, places: int, draws: int = 1000, seed: int = 0) -> Scorecard | None:
+def read_ratings(book: Book) -> pd.DataFrame | None:
+    """The ratings of a book, the oldest first; ``None`` where it has none.
+
+    Identifiers and criteria are categories: there are many rows of them, and each is compared many times.
+    """
+    if "ratings" not in book.tables:
+        return None
+    rows = book.collect(book.table("ratings", *KEY, "rated_on", "score"))
+    return rows.astype(dict.fromkeys(KEY, "category")).sort_values("rated_on", ignore_index=True)
+
+
+def score(ratings: pd.DataFrame | None, places: int, draws: int = 1000, seed: int = 0) -> Scorecard | None:
     """The scorecard of a book as of its day; ``None`` where nothing is rated.
 
     Parameters
     ----------
-    book
-        The book.
+    ratings
+        What :func:`read_ratings` found.
     places
         How many accounts are to be selected; no more than half of the rated ones, so that there is something to
         choose.
     draws, seed
         Weightings drawn evenly over all that add up to one (Dirichlet with every parameter 1).
     """
-    ratings = latest_ratings(book.frame("ratings")) if "ratings" in book.tables else pd.DataFrame()
-    if ratings.empty:
+    if ratings is None or ratings.empty:
         return None
+    ratings = latest_ratings(ratings).astype({"criterion": "str"})
     counts = ratings["criterion"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
     criteria, left_out = tuple(counts.index[:MOST_CRITERIA]), tuple(counts.index[MOST_CRITERIA:])
-    used = ratings[ratings["criterion"].isin(criteria)]
-    table = used.pivot_table("score", "account_id", "criterion", "mean")[list(criteria)].dropna()
+    used = ratings[ratings["criterion"].isin(criteria)] if left_out else ratings
+    table = used.groupby(["account_id", "criterion"])["score"].mean().unstack()[list(criteria)].dropna()
     raters = used.groupby("account_id")["rater_id"].nunique().reindex(table.index)
+    table.index = raters.index = table.index.astype("str")
     places = max(1, min(places, len(table) // 2)) if len(table) else 0
     share = weight_sensitivity(table, places, draws, seed)
-    return Scorecard(criteria, left_out, table, raters, agree(used), share, places, disputed(ratings))
+    agreement = agree(used)
+    doubted = disputed(ratings) if left_out else _disputed(agreement)
+    return Scorecard(criteria, left_out, table, raters, agreement, share, places, doubted)
 
 
 def latest_ratings(ratings: pd.DataFrame) -> pd.DataFrame:
     """The latest score each rater gave an account on each criterion."""
-    ordered = ratings.sort_values(["account_id", "rater_id", "criterion", "rated_on"])
-    return ordered.drop_duplicates(["account_id", "rater_id", "criterion"], keep="last")
+    is_ordered = ratings["rated_on"].is_monotonic_increasing
+    ordered = ratings if is_ordered else ratings.sort_values("rated_on", kind="stable")
+    return ordered.drop_duplicates(KEY, keep="last")
 
 
 def disputed(ratings: pd.DataFrame) -> tuple[str, ...]:
@@ -99,7 +115,11 @@ def disputed(ratings: pd.DataFrame) -> tuple[str, ...]:
     >>> disputed(pd.concat([rows.assign(rater_id="a"), rows.assign(rater_id="b", score=scores[::-1])]))
     ('growth',)
     """
-    found = agree(latest_ratings(ratings)).iloc[:-1]
+    return _disputed(agree(latest_ratings(ratings)))
+
+
+def _disputed(agreement: pd.DataFrame) -> tuple[str, ...]:
+    found = agreement.iloc[:-1]
     return tuple(found.loc[found["kappa"] < LEAST_KAPPA, "criterion"])
 
 
@@ -117,9 +137,11 @@ def weight_sensitivity(scores: pd.DataFrame, places: int, draws: int, seed: int)
     if scores.empty or not places:
         return pd.Series(np.nan, index=scores.index, name="selected_share")
     weights = np.random.default_rng(seed).dirichlet(np.ones(scores.shape[1]), draws)
-    totals = scores.to_numpy(dtype=float) @ weights.T
-    last = np.partition(totals, -places, axis=0)[-places]
-    return pd.Series((totals >= last - 1e-9).mean(axis=1), index=scores.index, name="selected_share")
+    points, selected = np.ascontiguousarray(scores.to_numpy(dtype=float).T), np.zeros(len(scores))
+    for weight in weights:  # one by one: all at once do not fit the cache
+        totals = weight @ points
+        selected += totals >= np.partition(totals, -places)[-places] - 1e-9
+    return pd.Series(selected / draws, index=scores.index, name="selected_share")
 
 
 def agree(ratings: pd.DataFrame) -> pd.DataFrame:
@@ -128,6 +150,7 @@ def agree(ratings: pd.DataFrame) -> pd.DataFrame:
     Source: Cohen (1968), weighted kappa with quadratic weights; raters are interchangeable, so each pair counts both
     ways round.
     """
+    ratings = ratings[[*KEY, "score"]]
     pairs = ratings.merge(ratings, on=["account_id", "criterion"], suffixes=("", "_other"))
     pairs = pairs[pairs["rater_id"] != pairs["rater_id_other"]]
     rows = [_agreement(name, rows) for name, rows in pairs.groupby("criterion")]
@@ -142,5 +165,10 @@ def _agreement(name: str, pairs: pd.DataFrame) -> tuple:
     # Half points occur on some scales; kappa needs ordered classes, so scores are rounded to whole points.
     one, other = (pairs[column].round().astype(int) for column in ("score", "score_other"))
     if count >= ENOUGH_PAIRS and one.nunique() > 1:
-        kappa = float(cohen_kappa_score(one, other, labels=list(SCALE), weights="quadratic"))
+        # Equal pairs are counted first; the score takes each of its arguments apart label by label.
+        alike = pd.DataFrame({"one": one, "other": other}).value_counts(sort=False)
+        one, other = (alike.index.get_level_values(place) for place in (0, 1))
+        kappa = float(
+            cohen_kappa_score(one, other, labels=list(SCALE), weights="quadratic", sample_weight=alike.to_numpy())
+        )
     return name, count, pairs["account_id"].nunique(), kappa, float(gap)
