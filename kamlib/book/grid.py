@@ -82,7 +82,11 @@ class Grid:
         return (self.offsets[code] + begin - self.starts[code])[spell] + step, spell
 
 
-def codes(accounts: pd.Series, account_ids: pd.Series) -> np.ndarray:
+def codes(accounts: pd.Series | pd.Index, account_ids: pd.Series | pa.ChunkedArray) -> np.ndarray:
     """The place of each identifier among the accounts, −1 where it is none of them."""
-    places = pc.index_in(pa.array(account_ids, pa.large_string()), pa.array(accounts, pa.large_string()))
+    if isinstance(account_ids, pa.ChunkedArray):
+        wanted = account_ids.combine_chunks().cast(pa.large_string())
+    else:
+        wanted = pa.array(account_ids, pa.large_string())
+    places = pc.index_in(wanted, pa.array(accounts, pa.large_string()))
     return places.fill_null(-1).to_numpy(zero_copy_only=False)

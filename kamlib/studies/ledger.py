@@ -12,13 +12,14 @@ state of an account on any of these closing days follows without reading a line 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import ibis
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
+from kamlib.book.features import month_number
+from kamlib.book.grid import codes
 from kamlib.book.periods import months_before
 from kamlib.book.store import Book
 
@@ -93,8 +94,8 @@ def read_ledger(book: Book, months: int) -> Ledger:
     as_of = book.as_of or book.span()[1]
     starts = tuple(months_before(as_of, back) for back in range(months, 0, -1))
     accounts = book.frame("accounts").set_index("account_id")
-    cells = _cells(book, starts).to_pyarrow()
-    rows = _rows(cells["account_id"], accounts.index)
+    cells = _cells(book, as_of, starts).to_pyarrow()
+    rows = codes(accounts.index, cells["account_id"])
     is_placed = rows >= 0
     places = rows[is_placed] * (months + 1) + cells["month"].to_numpy()[is_placed]
     unplaced = float(cells["revenue"].to_numpy()[~is_placed].sum())
@@ -114,24 +115,17 @@ def read_ledger(book: Book, months: int) -> Ledger:
     return Ledger(as_of, starts, accounts, **amounts, **counts, first_day=first_day, unplaced=unplaced)
 
 
-def _rows(names: pa.ChunkedArray, accounts: pd.Index) -> np.ndarray:
-    """The row of the grids that each cell belongs to; each name is looked up once."""
-    encoded = names.combine_chunks().dictionary_encode()
-    return accounts.get_indexer(encoded.dictionary.to_pylist())[encoded.indices.to_numpy()]
-
-
-def _cells(book: Book, starts: tuple[date, ...]) -> ibis.Table:
+def _cells(book: Book, as_of: date, starts: tuple[date, ...]) -> ibis.Table:
     """One row for each account and month with a line; month 0 is everything older than the first start."""
     lines = book.table("orders", "account_id", "order_id", "order_date", "revenue", "cost")
     orders = lines.group_by("account_id", "order_id", day=lines.order_date).aggregate(
-        revenue=lines.revenue.sum(), costed=lines.revenue.sum(where=lines.cost.notnull()), cost=lines.cost.sum()
+        revenue=lines.revenue.sum(), uncosted=lines.revenue.sum(where=lines.cost.isnull()), cost=lines.cost.sum()
     )
-    begun = [(orders.day >= ibis.literal(start)).cast("int8") for start in starts]
-    orders = orders.mutate(month=sum(begun[1:], begun[0]))
+    orders = orders.mutate(month=_month(orders.day, as_of, starts[0]))
     is_order = orders.revenue > SMALLEST
     amounts = {
         "revenue": orders.revenue.sum(),
-        "costed": orders.costed.sum(),
+        "costed": orders.revenue.sum() - orders.uncosted.sum().fill_null(0.0),
         "cost": orders.cost.sum(),
         "bought": orders.revenue.sum(where=is_order),
         "largest": orders.revenue.max(where=is_order),
@@ -142,3 +136,14 @@ def _cells(book: Book, starts: tuple[date, ...]) -> ibis.Table:
         last_day=orders.day.max(where=is_order),
         **amounts,
     )
+
+
+def _month(day: ibis.Value, as_of: date, start: date) -> ibis.Value:
+    """The number of the month a day falls in, 1 for the one with that start; 0 for every day before it.
+
+    Months begin on the day of the month after *as_of*, or on the last day of a month that is shorter.
+    """
+    begins = (as_of + timedelta(days=1)).day
+    is_last = (day + ibis.interval(days=1)).day() == 1
+    begun = month_number(day) - ((day.day() < begins) & ~is_last).cast("int32")
+    return ibis.greatest(begun - (start.year * 12 + start.month - 1), 0)
