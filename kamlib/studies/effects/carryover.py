@@ -6,6 +6,10 @@ to have stood at the account's own mean; the first ``burn_in`` months, in which 
 of the likelihood for every λ alike. The stock follows every month in which exposure is known; only then are months
 left out whose outcome is missing or negative.
 
+λ is estimated, so no interval may take it as known: every run is judged in the regression in which λ is one more
+parameter (the tangent at the optimum), by the delta method, its conversion into an elasticity included. Intervals that
+held λ fixed covered 65 to 72 % where they said 90 % (simulated, 400 companies of 300 accounts).
+
 Source: Broadbent (1979) for the stock; Rotnitzky & Jewell (1990) for scaling a quasi-likelihood ratio by the ratio
 of robust to model variance, which makes the interval of λ valid under overdispersion, clustering and any currency.
 """
