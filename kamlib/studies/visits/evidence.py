@@ -264,6 +264,8 @@ def _opening(panel: pd.DataFrame) -> np.ndarray:
 def class_effects(stocked: pd.DataFrame, class_of: pd.Series, level: float) -> ClassEffects:
     """Long-run effect per class, partially pooled, on the months after those that made the classes.
 
+    All classes share the carry-over of the whole, taken as known: it moves them together, and here they are compared.
+
     Raises
     ------
     ModelError
