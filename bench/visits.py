@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from kamlib import open_book
 from kamlib.book.sample import write_sample
@@ -102,11 +103,20 @@ def read(out: Path) -> None:
     for targeting, part in rows.groupby("targeting", sort=False):
         claimed, gates = part[~part["refused"]], part["failed"].str.split().explode().value_counts().to_dict()
         print(
-            f"{targeting:>9}: covered {part['covers'].mean():.1%}, of those claimed {claimed['covers'].mean():.1%}; "
-            f"refused {part['refused'].mean():.1%} {gates}; bias {part['error'].mean():+.4f} of "
-            f"{part['truth'].mean():.3f}, interval half as wide as {(part['high'] - part['low']).mean() / 2:.3f}; "
-            f"{len(part)} seeds"
+            f"{targeting:>9}: {len(part)} seeds; covered {share(part['covers'])}, of those claimed "
+            f"{share(claimed['covers'])}; too low {(part['high'] < part['truth']).mean():.1%}, too high "
+            f"{(part['low'] > part['truth']).mean():.1%}; refused {share(part['refused'])} {gates}; median error "
+            f"{part['error'].median():+.4f} of {part['truth'].mean():.3f}, interval half as wide as "
+            f"{(part['high'] - part['low']).median() / 2:.3f}"
         )
+
+
+def share(happened: pd.Series) -> str:
+    """A share with its 95 % interval (Wilson)."""
+    if happened.empty:
+        return "–"
+    low, high = stats.binomtest(int(happened.sum()), len(happened)).proportion_ci(method="wilson")
+    return f"{happened.mean():.1%} ({low:.0%}–{high:.0%})"
 
 
 if __name__ == "__main__":
