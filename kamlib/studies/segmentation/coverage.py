@@ -7,6 +7,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from kamlib.book.features import exact
 from kamlib.book.store import Book
 
 
@@ -55,7 +56,8 @@ def _hours(book: Book, accounts: pd.DataFrame, since: date) -> pd.DataFrame:
     visits = book.table("visits", "account_id", "manager_id", "visit_date", "hours")
     visits = visits.filter(visits.hours.notnull(), visits.visit_date >= since)
     spent = book.collect(
-        visits.group_by("manager_id", "account_id").aggregate(hours=visits.hours.sum()), ["manager_id", "account_id"]
+        visits.group_by("manager_id", "account_id").aggregate(hours=exact(visits.hours).sum().cast("float64")),
+        ["manager_id", "account_id"],
     )
     flags = accounts[[f"is_{kind}" for kind in kinds]].reindex(spent["account_id"]).fillna(False).to_numpy(dtype=bool)
     spent[kinds] = spent[["hours"]].to_numpy() * flags

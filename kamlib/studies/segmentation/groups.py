@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from kamlib.book.grid import codes
 from kamlib.studies.classes import LETTERS, abc
 
 
@@ -53,7 +54,7 @@ def roll_up(accounts: pd.DataFrame, cuts) -> pd.DataFrame:
     )
     sums["abc_group"] = abc(sums["value"], cuts)
     groups = sums[sums["accounts"] > 1].rename_axis("root_id")
-    inside = top.isin(groups.index).to_numpy()
+    inside = codes(groups.index, top) >= 0
     ranks = pd.Series(np.searchsorted(LETTERS, accounts["abc"][inside].to_numpy(dtype=str)))
     groups = groups.assign(abc_best=LETTERS[ranks.groupby(top[inside].to_numpy()).min().reindex(groups.index)])
     groups = groups.assign(

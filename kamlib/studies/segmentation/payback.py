@@ -20,6 +20,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from kamlib.book.grid import codes
 from kamlib.book.periods import months_before
 from kamlib.book.store import Book
 from kamlib.studies.segmentation.standing import Standing
@@ -79,8 +80,9 @@ def payback(book: Book, now: Standing) -> pd.DataFrame:
     if "investments" not in book.tables:
         return pd.DataFrame(columns=list(COLUMNS))
     spent = _spent(book.frame("investments"), now.as_of)
-    spent = spent[(spent["invested"] > 0) & spent.index.isin(now.accounts.index)]
-    rows = now.accounts.index.get_indexer(spent.index)
+    rows = codes(now.accounts.index, spent.index)
+    is_wanted = (spent["invested"] > 0).to_numpy() & (rows >= 0)
+    spent, rows = spent[is_wanted], rows[is_wanted]
     begun = np.searchsorted(pd.DatetimeIndex(now.recent_starts), spent["first_spent_on"].to_numpy(), side="right") - 1
     counts = np.arange(len(now.recent_starts)) >= begun[:, None]
     frame = spent.assign(

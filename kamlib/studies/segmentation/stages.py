@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from kamlib.book.grid import codes
 from kamlib.book.periods import DAYS_PER_MONTH
 from kamlib.book.settings import Settings
 from kamlib.book.store import Book
@@ -27,7 +28,7 @@ def lifecycle(book: Book, accounts: pd.DataFrame) -> pd.DataFrame:
     deeds = np.where(accounts["orders_ever"] > 0, "customer", "lead")
     if "opportunities" in book.tables:
         rows = book.frame("opportunities")
-        has_open = accounts.index.isin(rows.loc[rows["stage"] == "open", "account_id"])
+        has_open = codes(rows.loc[rows["stage"] == "open", "account_id"], accounts.index) >= 0
         deeds = np.where((deeds == "lead") & has_open, "opportunity", deeds)
     recorded = accounts["lifecycle"]
     conflict = recorded.notna() & ((recorded == "customer") != (deeds == "customer"))

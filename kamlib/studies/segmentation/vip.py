@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from kamlib.book.features import exact
+from kamlib.book.grid import codes
 from kamlib.book.settings import THRESHOLDS, Settings
 from kamlib.book.store import Book
 from kamlib.errors import RequestError
@@ -191,6 +192,6 @@ def eligible(book: Book, after: date, accounts: pd.DataFrame) -> pd.DataFrame:
         name and is_official by account; lines of any other account are left out.
     """
     found = vip(lines_since(book, after + timedelta(days=1)), *limits(book.settings))
-    found = found[found["account_id"].isin(accounts.index)].reset_index(drop=True)
+    found = found[codes(accounts.index, found["account_id"]) >= 0].reset_index(drop=True)
     named = accounts[["name", "is_official"]].reindex(found["account_id"])
     return found.assign(name=named["name"].to_numpy(), is_official=named["is_official"].to_numpy(dtype=bool))
