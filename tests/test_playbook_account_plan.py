@@ -136,3 +136,19 @@ def test_each_point_and_each_step_has_its_sentence(tmp_path):
     result = _plan(tmp_path)
     assert len(words.steps(result)) == 7
     assert words.balance(result).sentence.startswith("At 大客戶 0001 the book shows")
+
+
+@pytest.mark.parametrize(("begins", "is_told"), [("2024-10-15", True), ("2025-03-01", False)])
+def test_a_market_is_only_told_where_the_book_holds_the_whole_year_before(tmp_path, begins, is_told):
+    accounts = small_frames()["accounts"].assign(industry="Hotels")
+    days = pd.to_datetime([begins, "2026-01-05"]).astype("datetime64[s]")
+    made = [
+        _row("orders", order_id=f"{account}{day:%Y}", line_no=1, order_date=day, revenue=money).assign(
+            account_id=account
+        )
+        for account in accounts["account_id"]
+        for day, money in zip(days, (100.0, 150.0), strict=True)
+    ]
+    change, _ = _plan(tmp_path, accounts=accounts, orders=pd.concat(made)).market
+    assert (change == pytest.approx(0.5)) == is_told
+    assert pd.isna(change) != is_told

@@ -26,6 +26,12 @@ def principles(result: FileReview) -> Finding:
     return said("customer_file.principles_least", least["share"], "share", n, decision, practices, name=name)
 
 
+def gap_table(result: FileReview) -> pd.DataFrame:
+    """The largest accounts with an empty field, the field in words."""
+    told = [say(f"customer_file.field_{field}") for field in result.gaps["missing"]]
+    return result.gaps.assign(missing=pd.Series(told, result.gaps.index, dtype="str"))
+
+
 def principle_table(result: FileReview) -> pd.DataFrame:
     """The three principles with the share that keeps to each."""
     rows = result.principles

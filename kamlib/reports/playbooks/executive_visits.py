@@ -76,5 +76,5 @@ def time_share(result: VisitProgramme) -> Finding:
         return said("executive_visits.time_few", n=result.n, practices=practices, verdict=Verdict.NO_CONCLUSION)
     branch = "met" if result.share >= result.target else "below"
     decision = "" if branch == "met" else "executive_visits.do_time"
-    values = {"share": result.share, "target": result.target, "basis": result.basis}
+    values = {"share": result.share, "target": result.target, "basis": say(f"executive_visits.basis_{result.basis}")}
     return said(f"executive_visits.time_{branch}", result.share, "share", result.n, decision, practices, **values)

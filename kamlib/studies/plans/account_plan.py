@@ -16,6 +16,7 @@ SAME = 0.02
 KINDS = ("strength", "weakness", "opportunity", "threat")
 CONTENT, DISCONTENT = 8.0, 6.0
 FEWEST_PEERS = 5
+LATE_BEGIN_DAYS = 31
 COMPETITOR_COLUMNS = ["competitor", "named", "last_named", "deals_lost", "deals_won", "lost_value"]
 
 
@@ -147,9 +148,14 @@ def _market(book: Book, account) -> tuple[float, int]:
     spans = {"now": money.sum(where=is_now), "before": money.sum(where=~is_now)}
     sums = book.collect(recent.group_by("account_id").aggregate(**spans))
     total = sums["before"].fillna(0).sum()
-    if len(sums) < FEWEST_PEERS or total <= 0:
+    if len(sums) < FEWEST_PEERS or total <= 0 or not _reaches_back(book, before):
         return np.nan, len(sums)
     return float(sums["now"].fillna(0).sum() / total - 1), len(sums)
+
+
+def _reaches_back(book: Book, start) -> bool:
+    """Whether the book begins with the year before; a part of a year would look like growth."""
+    return pd.Timestamp(book.span()[0]) <= pd.Timestamp(start) + pd.Timedelta(days=LATE_BEGIN_DAYS)
 
 
 def _evidence(account, year: pd.Series, competitors: pd.DataFrame | None, market: tuple[float, int]) -> pd.DataFrame:

@@ -224,7 +224,7 @@ def _unlogged(book: Book) -> tuple[float, int]:
 def _proposed(gaps: pd.DataFrame, accounts, book: Book, backup_on: pd.Timestamp, as_of: pd.Timestamp) -> list:
     topic, month = "customer_file", as_of + pd.Timedelta(days=30)
     parts = [
-        actions.propose("field", f"{topic}.fill", part, month, "K041", detail=field, count=part["empty"])
+        actions.propose("field", f"{topic}.fill_{field}", part, month, "K041", detail=field, count=part["empty"])
         for field, part in gaps.head(MOST).groupby("missing")
     ]
     if book.has("stock"):
