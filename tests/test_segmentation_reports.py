@@ -399,7 +399,7 @@ CASES = [
     (migration.segment_moves_note, lambda r: _set(r, is_new=False, rfm_cause="spend + recency"), "150 by more than one of these"),
     (migration.segment_moves_note, lambda r: _set(r, is_new=False, rfm_cause=""), "None of the 150 accounts that had ordered by then changed RFM segment"),
     (migration.regression_note, _windows(-0.1, -0.2), "bought 10% less in this one (5% to 15%), and those that are class A now had bought 20% less in the one before (17% to 23%)"),
-    (migration.regression_note, _windows(0.1, -0.2), "bought +10% in this one (+5% to +15%)"),
+    (migration.regression_note, _windows(0.1, -0.2), "bought +10.0% in this one (+5.0% to +15.0%)"),
     (migration.regression_note, _windows(-0.02, -0.2), "no falling back of the largest shows"),
     (migration.regression_note, _windows(np.nan, np.nan), "does not reach back two windows"),
     (migration.rows_read, lambda r: r, "Every order line belongs"),

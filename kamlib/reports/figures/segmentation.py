@@ -37,7 +37,7 @@ def draw_concentration(result: Segmentation) -> Axes:
 def draw_quarters(result: Segmentation) -> Axes:
     """The share of the top fifth quarter by quarter, with its interval."""
     frame = result.quarters
-    drawn = axes("Is the business leaning on fewer accounts?", "quarter closing in", "revenue share of the top 20%")
+    drawn = axes("Is the business leaning on fewer accounts?", "quarter closing in", "share of the top 20%")
     places = range(len(frame))
     if len(frame):
         ends = frame["top20_share_lower"], frame["top20_share_upper"]
