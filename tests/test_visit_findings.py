@@ -23,7 +23,8 @@ DAY = pd.Timestamp("2026-09-30")
 
 
 def _carry(n=200):
-    return SimpleNamespace(n_accounts=n, diagnostics={"lambda": 0.5, "lambda_interval": (0.4, 0.6)})
+    given = {"n_accounts": n, "estimate": 0.2, "elasticity": 0.1}
+    return SimpleNamespace(**given, diagnostics={"lambda": 0.5, "lambda_interval": (0.4, 0.6)})
 
 
 def _evidence(elasticity=0.2, low=0.1, high=0.3, **more) -> Evidence:
@@ -31,16 +32,16 @@ def _evidence(elasticity=0.2, low=0.1, high=0.3, **more) -> Evidence:
     ladder = pd.DataFrame(rows, columns=["method", "elasticity", "low", "high"]).assign(
         n=100, n_accounts=200, reason=""
     )
-    leads = pd.DataFrame({"lead": [1], "estimate": [0.0], "low": [-0.1], "high": [0.1]})
+    leads = pd.DataFrame({"lead": [1], "estimate": [0.0], "standard_error": [0.06], "low": [-0.1], "high": [0.1]})
     given = {
         "accounts": 210,
         "months": 36,
         "clipped": 0,
         "ladder": ladder,
         "detectable": SimpleNamespace(elasticity=0.05, power=0.8, n_accounts=200),
-        "lead": SimpleNamespace(passed=True, p_value=0.5, n_accounts=200, level=0.9, estimates=leads),
+        "lead": SimpleNamespace(passed=True, p_value=0.5, n_accounts=200, level=0.9, alpha=0.1, estimates=leads),
         "targeting": SimpleNamespace(passed=True, p_value=0.5),
-        "permuted": SimpleNamespace(passed=True, false_positive_share=0.1),
+        "permuted": SimpleNamespace(passed=True, false_positive_share=0.1, draws=100),
         "peer_p": 0.5,
         "carry": _carry(),
         "classes": None,
@@ -74,7 +75,8 @@ def _result(evidence=None, **more) -> Visits:
 
 
 AGREES = Trial("E", DAY, 3, 10, 10, 0.2, 0.1, 0.3, 0.01, 1.0, 0.9, (0.15, 0.1, 0.2))
-FAILED = SimpleNamespace(passed=False, p_value=0.001, n_accounts=200, level=0.9, estimates=pd.DataFrame())
+LEADS = pd.DataFrame({"lead": [1], "standard_error": [0.06]})
+FAILED = SimpleNamespace(passed=False, p_value=0.001, n_accounts=200, level=0.9, alpha=0.1, estimates=LEADS)
 
 
 @pytest.mark.parametrize(
@@ -112,8 +114,8 @@ FAILED = SimpleNamespace(passed=False, p_value=0.001, n_accounts=200, level=0.9,
             "no conclusion",
         ),
         (
-            _evidence(permuted=SimpleNamespace(passed=False, false_positive_share=0.5)),
-            "Whether visits sell cannot be told from this book: the method finds effects even in shuffled",
+            _evidence(permuted=SimpleNamespace(passed=False, false_positive_share=0.5, draws=100)),
+            "Whether visits sell cannot be told from this book: the intervals of the method are too narrow for it, since 50 of 100",
             "no conclusion",
         ),
         (None, "This book shows no orders beside its visits", "no conclusion"),
@@ -166,16 +168,40 @@ def test_power_that_cannot_be_computed():
 @pytest.mark.parametrize(
     ("evidence", "text", "verdict"),
     [
-        (_evidence(), "nothing speaks against the estimate", Verdict.USABLE),
-        (_evidence(lead=FAILED), "in 1 of the four tests below", Verdict.NO_CONCLUSION),
-        (_evidence(lead=FAILED, peer_p=0.0), "in 2 of the four tests below", Verdict.NO_CONCLUSION),
-        (_evidence(targeting=FAILED), "in 1 of the four tests below", Verdict.NO_CONCLUSION),
+        (_evidence(), "None of the 4 tests made finds anything where there should be nothing: visits", Verdict.USABLE),
+        (_evidence(lead=FAILED), "in 1 of 4 tests", Verdict.NO_CONCLUSION),
+        (_evidence(lead=FAILED, peer_p=0.0), "in 2 of 4 tests", Verdict.NO_CONCLUSION),
+        (_evidence(targeting=FAILED), "in 1 of 4 tests", Verdict.NO_CONCLUSION),
         (_evidence(lead=None), "too few to set visits against", Verdict.NO_CONCLUSION),
     ],
 )
 def test_placebos(evidence, text, verdict):
     found = findings.visit_placebos(_result(evidence))
     assert text in found.sentence and found.verdict is verdict
+
+
+def test_tests_that_were_not_made_are_neither_passed_nor_named():
+    found = findings.visit_placebos(_result(_evidence(permuted=None, peer_p=np.nan)))
+    assert found.verdict is Verdict.CAUTION and found.sentence.startswith("None of the 2 tests made finds anything")
+    assert "shuffle" not in found.sentence and "sales of another" not in found.sentence
+    assert "could not be tested by shuffled visits." in found.reason and "sales of another could not" in found.reason
+
+
+def test_a_p_value_of_nothing_is_a_failed_test_and_no_missing_one():
+    evidence = _evidence(peer_p=0.0)
+    assert evidence.failed == ("peers",) and evidence.untested == ()
+
+
+def test_the_lead_test_says_what_it_could_have_seen_and_is_a_caution_where_that_is_more_than_the_effect():
+    sharp = findings.visit_placebos(_result(_evidence()))
+    assert "would have been seen from 0.7 percent of sales" in sharp.sentence and sharp.verdict is Verdict.USABLE
+    wide = _evidence().lead.estimates.assign(standard_error=0.5)
+    lead = SimpleNamespace(**vars(_evidence().lead) | {"estimates": wide})
+    blind = _result(_evidence(lead=lead))
+    assert findings.visit_placebos(blind).verdict is Verdict.CAUTION
+    assert (
+        "6.2 percent for ten percent more visits, which is more than the effect" in findings.visit_effect(blind).reason
+    )
 
 
 def _classes(p):
@@ -544,7 +570,8 @@ def test_why_an_account_is_moved_or_kept(change, limit, worth, state, text):
 
 
 def test_a_carry_over_without_upper_end_is_a_caution():
-    carry = SimpleNamespace(n_accounts=200, diagnostics={"lambda": 0.9, "lambda_interval": (0.4, 0.95)})
+    diagnostics = {"lambda": 0.9, "lambda_interval": (0.4, 0.95)}
+    carry = SimpleNamespace(**vars(_carry()) | {"diagnostics": diagnostics})
     found = findings.visit_effect(_result(_evidence(carry=carry)))
     assert found.verdict is Verdict.CAUTION and "How long a visit works on cannot be told" in found.reason
 

@@ -15,6 +15,7 @@ STALE_DAYS = 45
 LITERATURE = {"albers": 0.34, "detailing": 0.245}  # mean elasticities: Albers et al. (2010), and for detailing
 POWER_NEEDED = LITERATURE["albers"]
 ALPHA = 0.05
+TESTS = ("lead", "targeting", "permuted", "peers")
 LADDER = ["method", "elasticity", "low", "high", "account_months", "n_accounts", "reason"]
 CLASSES = ["class", "n_accounts", "estimate", "pooled_estimate", "pooled_low", "pooled_high", "reason"]
 LEVELS = ["visitor", "visits", "against_first", "against_low", "against_high"]
@@ -91,21 +92,29 @@ def visit_placebos(result: Visits) -> Finding:
         return absent(result, "visits.placebos")
     if evidence.lead is None or evidence.targeting is None:
         return nothing("visits.placebos", say("visits.placebos_none"))
-    failed = [name for name in ("lead", "targeting", "permuted", "peers") if name in evidence.failed]
-    verdict, reason = judge(*(gate for gate in effect_gates(result) if gate.reason in _reasons(evidence, failed)))
+    failed = [name for name in TESTS if name in evidence.failed]
+    made = [name for name in TESTS if name not in evidence.untested]
+    gates = [gate for gate in effect_gates(result) if gate.reason in _reasons(evidence, failed)]
+    verdict, reason = judge(*gates, *_test_gates(evidence))
+    said = "; ".join(say(f"visits.test_{name}", **_gate_values(evidence)) for name in made)
     return Finding(
         "visits.placebos",
-        say(
-            "visits.placebos_failed" if failed else "visits.placebos_passed",
-            failed=len(failed),
-            p=evidence.lead.p_value,
-            targeting_p=evidence.targeting.p_value,
-        ),
+        say(f"visits.placebos_{'failed' if failed else 'passed'}", failed=len(failed), n=len(made), said=said),
         evidence.lead.p_value,
         "p-value of future visits",
         n=evidence.lead.n_accounts,
         verdict=verdict,
         reason=reason,
+    )
+
+
+def _test_gates(evidence: Evidence) -> tuple[Gate, ...]:
+    """Tests that were not made, or could hardly have seen anything, pass nothing."""
+    values = _gate_values(evidence)
+    is_blind = evidence.lead_seen > abs(evidence.long_run[0])
+    return (
+        *(Gate(False, Verdict.CAUTION, say(f"visits.gate_{name}_untested")) for name in evidence.untested),
+        Gate(not is_blind, Verdict.CAUTION, say("visits.gate_lead_blind", **values)),
     )
 
 
@@ -277,6 +286,7 @@ def effect_gates(result: Visits) -> tuple[Gate, ...]:
         *(Gate(False, Verdict.NO_CONCLUSION, reason) for reason in failed_reasons(evidence)),
         Gate(is_seen, Verdict.CAUTION, say("visits.gate_zero")),
         Gate(_is_carry_known(evidence), Verdict.CAUTION, say("visits.gate_carry")),
+        *(() if evidence.failed else _test_gates(evidence)),
         *_trial_gates(result),
         Gate(stale <= STALE_DAYS, Verdict.CAUTION, say("findings.stale", days=stale)),
     )
@@ -314,7 +324,10 @@ def _gate_values(evidence: Evidence) -> dict:
         "least_months": LEAST_MONTHS,
         "p": evidence.lead.p_value if evidence.lead else np.nan,
         "targeting_p": evidence.targeting.p_value if evidence.targeting else np.nan,
-        "share": evidence.permuted.false_positive_share if evidence.permuted else np.nan,
+        "off": evidence.permuted.false_positive_share * evidence.permuted.draws if evidence.permuted else np.nan,
+        "draws": evidence.permuted.draws if evidence.permuted else 0,
+        "seen": 10 * evidence.lead_seen,
+        "lasting": 10 * abs(evidence.long_run[0]),
         "peer_p": evidence.peer_p,
     }
 

@@ -309,7 +309,8 @@ def wild_p_value(contributions, information, null, weights) -> float:
     score = contributions - null * information
     observed = _studentised(score[None, :], information)[0]
     drawn = np.abs(_studentised(weights * score, information))
-    return float((drawn >= abs(observed) * (1 - TIE)).mean())
+    as_extreme = (drawn >= abs(observed) * (1 - TIE)).sum()
+    return float((1 + as_extreme) / (1 + len(drawn)))  # the sample itself is one of the draws: p is never zero
 
 
 def wild_interval(contributions, information, level, seed, draws=BOOTSTRAP_DRAWS) -> tuple[float, float]:

@@ -114,7 +114,7 @@ def _quarters(months: pd.DataFrame) -> pd.DataFrame:
 def measure(
     book: Book,
     channels: tuple[str, ...] = ("visit",),
-    draws: int = 20,
+    draws: int = 100,
     partialling: bool = False,
     terms: Terms | None = None,
     programme: str = EXECUTIVE,
