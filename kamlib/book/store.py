@@ -341,10 +341,15 @@ def _typed(source: ibis.Table, spec: Table) -> ibis.Table:
             f"table {spec.name!r} lacks {len(lacking)} required columns: {', '.join(lacking)}; it has "
             f"{', '.join(source.columns)}. Map them in the ingest mapping and ingest again"
         )
-    casts = {n: c.dtype for n, c in spec.columns.items() if n in source.columns and source[n].type() != c.dtype}
+    # One step for all columns: each step on the way to a table costs the compiler time in every query on it.
     missing = {n: ibis.null(c.dtype) for n, c in spec.columns.items() if n not in source.columns}
-    table = source.cast(casts) if casts else source
-    # Files written from pandas or Polars may hold NaN where they mean missing, and a sum with NaN in it is NaN.
-    floats = [n for n, c in spec.columns.items() if c.dtype.is_floating() and n in source.columns]
-    numbers = {n: table[n].isnan().ifelse(ibis.null("float64"), table[n]) for n in floats}
-    return table.mutate(**numbers, **missing)
+    present = {n: (source[n], c.dtype) for n, c in spec.columns.items() if n in source.columns}
+    casts = {n: column.cast(dtype) for n, (column, dtype) in present.items() if column.type() != dtype}
+    numbers = {n: _number(column.cast(dtype)) for n, (column, dtype) in present.items() if dtype.is_floating()}
+    changed = casts | numbers | missing
+    return source.mutate(**changed) if changed else source
+
+
+def _number(column: ibis.Value) -> ibis.Value:
+    """Missing where it is not a number: files written from pandas or Polars may hold NaN, and so would their sums."""
+    return column.isnan().ifelse(ibis.null("float64"), column)
