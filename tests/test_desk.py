@@ -17,7 +17,7 @@ from payloads import PAYLOADS
 
 from kamlib.training import desk, wording
 from kamlib.training.desk import Desk
-from kamlib.training.territory import Decision, pages, play_out, policies, resume, take_over
+from kamlib.training.territory import HANDLINGS, Decision, pages, play_out, policies, resume, take_over
 from kamlib.training.territory.debrief import KINDS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -229,7 +229,7 @@ def test_a_game_below_doing_nothing_is_said_to_have_cost_more_than_it_brought():
 def test_every_kind_of_decision_and_handling_has_its_words():
     texts = wording.texts("territory")
     assert {f"kind_{kind}" for kind in KINDS} <= set(texts)
-    assert {f"handling_{name}" for name in desk.HANDLINGS} <= set(texts)
+    assert {f"handling_{name}" for name in HANDLINGS} <= set(texts)
 
 
 def test_no_text_is_given_twice():
