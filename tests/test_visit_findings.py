@@ -470,14 +470,23 @@ def _flat(*profit):
     ("plan", "text", "verdict"),
     [
         (_plan(), "Making 9 visits next quarter in place of 9", Verdict.USABLE),
-        (_plan(sales_gain=-90.0), "is expected to bring 90 less margin from sales a quarter (a", Verdict.USABLE),
+        (
+            _plan(sales_gain=-90.0, gain_low=-160.0, gain_high=-20.0),
+            "is expected to bring 90 less margin from sales a quarter (a",
+            Verdict.CAUTION,
+        ),
         (_plan("blend"), "By the estimate and the managers' judgement together", Verdict.USABLE),
-        (_plan("blend", sales_gain=-90.0), "are expected to bring 90 less margin", Verdict.USABLE),
+        (
+            _plan("blend", sales_gain=-90.0, gain_low=-160.0, gain_high=-20.0),
+            "are expected to bring 90 less",
+            Verdict.CAUTION,
+        ),
         (_plan("judgement", gain_low=np.nan), "would bring 90 more margin from sales", Verdict.CAUTION),
         (_plan("judgement", gain_low=np.nan, sales_gain=-90.0), "would bring 90 less margin", Verdict.CAUTION),
         (_plan(gain_low=np.nan), "is expected to change margin from sales by 90 a quarter; how far", Verdict.CAUTION),
         (_plan("blend", gain_low=np.nan), "are expected to change margin from sales by 90", Verdict.CAUTION),
-        (_plan(gain_low=-5.0), "Making 9 visits", Verdict.CAUTION),
+        (_plan(gain_low=-5.0), "may bring more margin from sales or less: 90 a quarter", Verdict.CAUTION),
+        (_plan("blend", gain_low=-5.0), "may bring more margin from sales or less", Verdict.CAUTION),
         (_plan(costs=_costs(has_margin=False)), "90 more revenue from sales a quarter", Verdict.CAUTION),
         (_plan(costs=_costs(cost_from="unknown")), "Making 9 visits", Verdict.CAUTION),
         (_plan(costs=_costs(declared_cost=4.0)), "Making 9 visits", Verdict.CAUTION),
@@ -511,7 +520,7 @@ def _moved(visits, hours, **more):
         (_moved(9, 18.0), "takes as many visiting hours as today, 18 a quarter"),
         (_moved(5, 10.0, costs=_costs(cost_from="unknown")), "and sets 8 free; what they cost is not on record"),
         (_moved(11, 22.0, costs=_costs(cost_from="unknown")), "4 hours more, whose cost is not on record"),
-        (None, "No call plan is drawn"),
+        (None, "Without a plan nothing can be said about its hours"),
     ],
 )
 def test_the_hours_of_a_plan(plan, text):
@@ -567,6 +576,10 @@ def test_why_an_account_is_moved_or_kept(change, limit, worth, state, text):
     plan = _plan()
     plan.accounts[["change", "limit", "next_visit", "state"]] = [change, limit, worth, state]
     assert findings.plan_table(_result(_evidence(), plan=plan))["why"].iloc[0] == text
+
+
+def test_a_refused_effect_is_not_doubted_for_want_of_an_experiment_besides():
+    assert "reasons of their own" not in findings.visit_effect(_result(_evidence(lead=FAILED))).reason
 
 
 def test_a_carry_over_without_upper_end_is_a_caution():

@@ -107,7 +107,7 @@ def _draw_kinds(result: Visits, table: pd.DataFrame, title: str, counted: str) -
     _bars(drawn, known.iloc[:, 0], *(known[column] for column in _AGAINST), [ACCENT])
     drawn.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     n = int(table[counted].sum())
-    footnote(drawn, f"n = {n:,} {counted}; bars: {result.level:.0%} intervals, at the same number of {counted}")
+    footnote(drawn, f"n = {n:,} {counted}; bars: {result.level:.0%} intervals for all at once, at the same number")
     return drawn
 
 

@@ -47,7 +47,7 @@ def call_plan(result: Visits) -> Finding:
         "up": int((accounts["change"] >= 1).sum()),
         "down": int((accounts["change"] <= -1).sum()),
     }
-    direction = "more" if plan.sales_gain >= 0 else "less"
+    direction = "unclear" if plan.gain_low < 0 < plan.gain_high else "more" if plan.sales_gain >= 0 else "less"
     branch = direction if has_interval or plan.basis == "judgement" else "short"
     verdict, reason = judge(*_plan_gates(result))
     return Finding(
@@ -67,7 +67,8 @@ def call_plan(result: Visits) -> Finding:
 
 def _no_plan(result: Visits, name: str) -> Finding:
     """No plan, and the gate of the effect that stands in its way."""
-    none = nothing(name, say("visits.plan_none"), PRACTICES)
+    topic = name.removeprefix("visits.")
+    none = nothing(name, say("visits.plan_none" if topic == "call_plan" else f"visits.absent_{topic}"), PRACTICES)
     return replace(none, reason=judge(*effect_gates(result))[1] or none.reason)
 
 

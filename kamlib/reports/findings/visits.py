@@ -298,7 +298,8 @@ def _trial_gates(result: Visits) -> tuple[Gate, ...]:
     if said == "contradicts":
         values = {"name": result.trial.name, "low": result.trial.low, "high": result.trial.high}
         return (Gate(False, Verdict.NO_CONCLUSION, say("visits.gate_contradicted", **values)),)
-    return (Gate(said == "agrees", Verdict.CAUTION, say("visits.gate_observed")),)
+    is_met = said == "agrees" or bool(result.evidence.failed)  # where nothing is claimed there is nothing to doubt
+    return (Gate(is_met, Verdict.CAUTION, say("visits.gate_observed")),)
 
 
 def _is_carry_known(evidence: Evidence) -> bool:

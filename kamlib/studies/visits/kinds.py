@@ -66,19 +66,20 @@ def by_kind(stocked: pd.DataFrame, prefix: str, scale: str, level: float, tries:
     -------
     pandas.DataFrame
         one row per kind, the most frequent first: kind ("" for the unknown and the rare), contacts, difference, low,
-        high (share of revenue by which one contact of the kind a month brings more than one of the first), p_value
-        (Holm's, over the kinds). Missing for the first and for ""; empty where fewer than two kinds can be compared.
+        high (share of revenue by which one contact of the kind a month brings more than one of the first; ``level``
+        holds for all intervals at once), p_value (Holm's, over the kinds). Missing for the first and for ""; empty
+        where fewer than two kinds can be compared.
     """
     columns = sorted(columns_of(stocked, prefix), key=lambda column: -stocked[column].sum())
     if len(columns) < 2:
         return pd.DataFrame(columns=KINDS)
     shares, total = _shares(stocked, columns, prefix)
     frame = stocked.assign(log_total=np.log1p(total), **shares)
-    mean = float(total.mean())
+    mean, wide = float(total.mean()), 1 - (1 - level) / (len(columns) - 1)  # all intervals hold at once
     rows = []
     for column in columns[1:]:
         others, name = tuple(c for c in shares if c != f"share_{column}"), column.removeprefix(prefix)
-        given = {"covariates": ("log_total", *others), "scale": "level", "level": level}
+        given = {"covariates": ("log_total", *others), "scale": "level", "level": wide}
         one = tries(name, lambda c=f"share_{column}", g=given: effect(frame, exposure=c, **g))
         if one:
             difference, low, high = np.expm1(np.array([one.estimate, *one.interval]) / (1 + mean))
