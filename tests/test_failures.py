@@ -17,8 +17,8 @@ from kamlib.errors import RequestError
 from kamlib.reports import failures, folder, job
 from kamlib.reports.render import Request, render
 
-from books import small_book
-from toy_notebooks import GOOD, write_notebook
+from books import small_book, small_frames, write_folder
+from toy_notebooks import GOOD, PARAMETERS, write_notebook
 
 FAT = ["import numpy as np", 'publish.table("fat", pd.DataFrame({"x": np.random.default_rng(1).random(2_000_000)}))']
 FULL = "the disk is full; make room and run the same command again"
@@ -221,3 +221,42 @@ def test_the_mark_goes_when_the_report_is_made_again(stale, place):
     page = (summary.folder / "index.html").read_text()
     assert "Out of date" not in page
     assert "Could not be made" not in page
+
+
+READER = 'publish.note("Reads the tables of others.")'
+
+
+@pytest.fixture(scope="module")
+def moved_on(tmp_path_factory):
+    """Three reports of one book; then the book changed, and only the first was made again."""
+    home = tmp_path_factory.mktemp("moved-on")
+    for name in ("first", "second"):
+        write_notebook(home / f"{name}.ipynb", GOOD, title=f"The {name} study")
+    reading = f'{PARAMETERS}\ntables: str = ""  # folder of reports, path'
+    write_notebook(home / "third.ipynb", [GOOD[0], READER], title="One that reads", parameters=reading)
+    place = small_book(home / "book")
+    _render(place, home, home / "out", "first", "second", "third")
+    frames = small_frames(0)
+    frames["accounts"]["name"] += " Ltd"
+    write_folder(frames, place)
+    return home, place, _render(place, home, home / "out", "first")
+
+
+def test_the_index_marks_the_reports_that_a_changed_book_has_left_behind(moved_on):
+    page = (moved_on[2].folder / "index.html").read_text()
+    said = {title: _section(page, title).find(class_="kam-note") for title in ("The first study", "The second study")}
+    assert said["The first study"] is None
+    assert said["The second study"].text.endswith("and the book has changed since.")
+    assert ("Out of date", "2") in [
+        (div.dt.text, div.dd.text) for div in BeautifulSoup(page, "html.parser").select("header .card div")
+    ]
+
+
+def test_the_index_marks_a_report_whose_sources_say_otherwise_now(moved_on):
+    home, place, _ = moved_on
+    _render(place, home, home / "out", "second", "third")
+    write_notebook(home / "first.ipynb", [GOOD[0], GOOD[1].replace("))", ").head(2))")], title="The first study")
+    page = (_render(place, home, home / "out", "first").folder / "index.html").read_text()
+    assert _section(page, "The second study").find(class_="kam-note") is None
+    assert _section(page, "One that reads").find(class_="kam-note").text.endswith("and say otherwise.")
+    assert "Out of date" not in (_render(place, home, home / "out", "third").folder / "index.html").read_text()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 
 from kamlib import open_book
 from kamlib.book.privacy import Privacy
@@ -13,7 +14,7 @@ from kamlib.errors import RequestError
 from kamlib.reports.render import Request, render
 
 from books import small_frames, write_folder
-from toy_notebooks import GOOD, write_notebook
+from toy_notebooks import GOOD, PARAMETERS, write_notebook
 
 EVERYTHING = [
     "publish.begin()\nbook = open_book(place, as_of=as_of, scope=scope)",
@@ -82,6 +83,47 @@ def test_no_name_is_left_in_a_redacted_run(redacted, word):
 def test_a_redacted_page_is_marked_and_identifiers_stay(redacted, frames):
     assert "replaced by pseudonyms" in redacted
     assert frames["accounts"].account_id[0] in redacted
+
+
+def _marks(folder: Path) -> list[list[str]]:
+    """What the page, the index of its period and that of all periods say of themselves in their heads."""
+    pages = [folder / "accounts" / "report.html", folder / "index.html", folder.parent / "index.html"]
+    heads = [BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").find("header") for page in pages]
+    known = ("replaced by pseudonyms", "shown; not to be handed on")
+    return [[dd.text for dd in head.find_all("dd") if dd.text in known] for head in heads]
+
+
+def test_page_and_indexes_say_whether_names_are_replaced_or_personal_fields_shown(home, monkeypatch):
+    monkeypatch.setenv("KAM_REDACT_KEY", "a key")
+    path = write_notebook(home / "accounts.ipynb", GOOD)
+    asked = Request((str(path),), str(home / "book"), "2026-Q3", out=home / "marked")
+    assert _marks(render(asked).folder) == [[], [], []]
+    assert _marks(render(replace(asked, redact=True)).folder) == [["replaced by pseudonyms"]] * 3
+    assert _marks(render(replace(asked, with_personal=True)).folder) == [["shown; not to be handed on"]] * 3
+
+
+def test_a_run_with_personal_fields_shares_no_folder_with_a_plain_one(home):
+    path = write_notebook(home / "accounts.ipynb", GOOD)
+    asked = Request((str(path),), str(home / "book"), "2026-Q3", out=home / "apart")
+    plain, personal = (render(replace(asked, with_personal=shown)).folder.parent for shown in (False, True))
+    assert personal == plain.with_name(f"{plain.name}-with-personal")
+
+
+def test_names_that_are_replaced_leave_nothing_personal_to_show(home, monkeypatch):
+    monkeypatch.setenv("KAM_REDACT_KEY", "a key")
+    shown = _render(home, "both", redact=True, with_personal=True)
+    assert "Person-1-Liao" not in shown
+    assert "not to be handed on" not in shown
+
+
+def test_a_notebook_that_can_show_personal_fields_is_told_to_where_they_are_asked_for(home):
+    cells = [EVERYTHING[0], 'publish.note(" ".join(book.frame("contacts", with_personal).columns))']
+    told = f"{PARAMETERS}\nwith_personal: bool = False  # whether names of contacts are shown"
+    path = write_notebook(home / "contacts.ipynb", cells, parameters=told)
+    asked = Request((str(path),), str(home / "book"), "2026-Q3", out=home / "told")
+    for shown in (False, True):
+        page = render(replace(asked, with_personal=shown)).folder / "contacts" / "report.html"
+        assert ("birthday" in page.read_text(encoding="utf-8")) is shown
 
 
 def test_a_redacted_run_shares_no_folder_with_a_plain_one_or_another_key(home, frames, monkeypatch):

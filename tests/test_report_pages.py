@@ -112,7 +112,9 @@ def _page(where: Path, name: str, key: str = "") -> Path:
     page = where / name / key
     page.mkdir(parents=True)
     about = {"report": name, "key": key, "title": f"About {name}", "parameters": {}}
-    folder.write_json(page / "manifest.json", about | {"as_of": "", "made_on": "", "files": {"report.xlsx": ""}})
+    folder.write_json(
+        page / "manifest.json", about | {"as_of": "2026-09-30", "made_on": "", "files": {"report.xlsx": ""}}
+    )
     finding = {"id": "x", "sentence": f"Said of {key}.", "verdict": "usable", "decision": "", "interval": None}
     folder.write_json(page / "findings.json", [finding | {"value": 1, "reason": ""}])
     return page
@@ -127,7 +129,7 @@ def test_the_index_lists_the_pages_of_a_notebook_by_account_name_and_first_headl
     tables = _page(where, "list") / "tables"
     tables.mkdir()
     pd.DataFrame({"account_id": keys, "name": [f"Firm {key}" for key in keys]}).to_parquet(tables / "accounts.parquet")
-    index.write_index(where, "Book", "2026-Q3", "2026-09-30", [])
+    index.write_index(where, index.State("Book", "2026-Q3", "2026-09-30"), [])
     page = BeautifulSoup((where / "index.html").read_text(), "html.parser")
     rows = page.select(".each > li")
     assert " ".join(rows[3].text.split()) == "0003 Firm 0003 Said of 0003. usable Excel"

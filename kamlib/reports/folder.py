@@ -44,15 +44,17 @@ def safe_name(text: str) -> str:
     return f"{cleaned}-{digest}" if cleaned else digest
 
 
-def book_folder(name: str, redaction: str = "") -> str:
-    """The folder of a book's reports; those whose names are replaced lie apart, so that no index mixes the two.
+def book_folder(name: str, redaction: str = "", is_personal: bool = False) -> str:
+    """The folder of a book's reports; those whose names are replaced, and those that show personal fields, lie apart,
+    so that no index and no earlier period mixes them with the others.
 
     Examples
     --------
-    >>> book_folder("sample"), book_folder("sample", "7f3a91")
-    ('sample', 'sample-redacted-7f3a91')
+    >>> book_folder("sample"), book_folder("sample", "7f3a91"), book_folder("sample", is_personal=True)
+    ('sample', 'sample-redacted-7f3a91', 'sample-with-personal')
     """
-    return f"{safe_name(name)}-redacted-{redaction}" if redaction else safe_name(name)
+    apart = f"-redacted-{redaction}" if redaction else "-with-personal" if is_personal else ""
+    return f"{safe_name(name)}{apart}"
 
 
 def digest_file(path: Path) -> str:

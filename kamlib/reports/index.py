@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -11,41 +13,84 @@ from kamlib.book.periods import Period
 from kamlib.reports import failures, folder
 from kamlib.reports.finding import headlines_first
 from kamlib.reports.page import frame
+from kamlib.reports.sentences import say
 
 HEADLINES = 4
 _ALSO = (("PDF", "report.pdf"), ("Excel", "report.xlsx"))
 _ACCOUNT_COLUMNS = ("name", "class", "segment", "decision", "action")
 
 
-def write_index(where: Path, book: str, period: str, as_of: str, failed: list[dict]) -> None:
+@dataclass(frozen=True)
+class State:
+    """What an index is of, and what its reports should have been made from.
+
+    Attributes
+    ----------
+    book, period, as_of : name, label and day (ISO).
+    fingerprint : of the book now.
+    said : what this period's studies published, as :func:`kamlib.reports.planning.tables_said` tells it.
+    marks : whether names are replaced (``is_redacted``) and personal fields shown (``is_personal``).
+    """
+
+    book: str
+    period: str
+    as_of: str
+    fingerprint: str = ""
+    said: list = field(default_factory=list)
+    marks: Mapping[str, bool] = field(default_factory=lambda: {"is_redacted": False, "is_personal": False})
+
+
+def write_index(where: Path, now: State, failed: list[dict]) -> None:
     """The index of a period: every published report with its headlines and what they were a period ago, a search
     over accounts, and what could not be made (name, key and why).
 
-    A report that could not be made again still stands as of its earlier run, and is marked so.
+    A report that could not be made again still stands as of its earlier run, and is marked so; so is one that was
+    made before the book, or what it takes over from other reports, changed.
     """
-    before = where.parent / Period.parse(period).previous().label
+    before = where.parent / Period.parse(now.period).previous().label
     reports = folder.published(where)
     # Of this run, and of earlier ones whose reports have not been made since.
     failed = list({(f["name"], f["key"]): f for f in [*failures.kept(where), *failed]}.values())
     reasons = {where / f["name"] / f["key"]: f["why"] for f in failed}
-    entries = [_entry(report, where, before, reasons.get(report, "")) for report in reports]
+    stale = _Staleness(now.fingerprint, folder.digest_json(now.said), now.as_of, reasons)
+    entries = [_entry(report, where, before, stale) for report in reports]
     single = [entry for entry, report in zip(entries, reports, strict=True) if report.parent == where]
     fanned = [entry for entry, report in zip(entries, reports, strict=True) if report.parent != where]
     accounts, published = _accounts(reports, where), {*reports}
     page = frame(
         "index.html.j2",
-        book=book,
-        period=period,
-        as_of=as_of,
+        book=now.book,
+        period=now.period,
+        as_of=now.as_of,
         reports=single,
         fanned=_by_notebook(fanned, {folder.safe_name(one["account_id"]): one["name"] for one in accounts}),
         accounts=accounts,
         failed=[f | {"is_stale": path in published} for f, path in zip(failed, reasons, strict=True)],
+        stale=sum(bool(entry["why_stale"]) for entry in entries),
+        **now.marks,
     )
     folder.write_text(where / "index.html", page)
 
 
-def _entry(report: Path, where: Path, before: Path, why_stale: str) -> dict:
+@dataclass(frozen=True)
+class _Staleness:
+    fingerprint: str
+    said: str
+    as_of: str
+    reasons: Mapping[Path, str]
+
+    def why(self, report: Path, manifest: dict) -> str:
+        """Why a published report is out of date, as the end of a sentence; nothing where it is not."""
+        if report in self.reasons:
+            return say("page.stale_failed", why=self.reasons[report])
+        if self.fingerprint and manifest["book_fingerprint"] != self.fingerprint:
+            return say("page.stale_book")
+        if manifest["as_of"] < self.as_of:
+            return say("page.stale_day", as_of=self.as_of)
+        return say("page.stale_said") if manifest.get("said") not in {None, "", self.said} else ""
+
+
+def _entry(report: Path, where: Path, before: Path, stale: _Staleness) -> dict:
     manifest = folder.read_manifest(report)
     about = manifest["key"] or manifest["parameters"].get("account_id", "")
     title = f"{about}: {manifest['title']}" if about else manifest["title"]
@@ -62,7 +107,7 @@ def _entry(report: Path, where: Path, before: Path, why_stale: str) -> dict:
         "href": href,
         "findings": findings,
         "also": [{"label": f, "href": f"{href.rpartition('/')[0]}/{n}"} for f, n in _ALSO if n in manifest["files"]],
-        "why_stale": why_stale,
+        "why_stale": stale.why(report, manifest),
         "made_on": made_on,
         "as_of": manifest["as_of"],
     }
@@ -103,7 +148,7 @@ def _accounts(reports: list[Path], where: Path) -> list[dict]:
     ]
 
 
-def write_periods(book_folder: Path, book: str) -> None:
+def write_periods(book_folder: Path, now: State) -> None:
     """The index of all periods of a book, the latest first."""
     periods = [
         {
@@ -113,4 +158,4 @@ def write_periods(book_folder: Path, book: str) -> None:
         }
         for path in sorted(book_folder.glob("*/index.html"), reverse=True)
     ]
-    folder.write_text(book_folder / "index.html", frame("periods.html.j2", book=book, periods=periods))
+    folder.write_text(book_folder / "index.html", frame("periods.html.j2", book=now.book, periods=periods, **now.marks))

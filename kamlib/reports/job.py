@@ -212,6 +212,7 @@ def _manifest(job: Job, seconds: float) -> dict:
         "python": sys.version.split()[0],
         "seed": job.parameters.get("seed"),
         "inputs": job.inputs,
+        "said": job.context.get("said", ""),
         "made_on": datetime.now().isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
     }

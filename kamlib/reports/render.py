@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
@@ -18,74 +18,17 @@ from kamlib.book.privacy import Privacy
 from kamlib.book.store import Book, open_book
 from kamlib.errors import RequestError
 from kamlib.reports import failures, folder, index
+from kamlib.reports.index import State
 from kamlib.reports.job import Job, Outcome, is_unchanged, run
-from kamlib.reports.pages import ACCOUNT, LeftOut, left_out, pages_of
-from kamlib.reports.parameters import fill, read_notebook
+from kamlib.reports.pages import ACCOUNT, LeftOut, left_out
 from kamlib.reports.pdf import require_chromium
-from kamlib.reports.spec import Report, kind_of_period, read_reports, root
+from kamlib.reports.planning import after_studies, jobs_of, reads_tables, refuse_other_scope, tables_said
+from kamlib.reports.request import Request
+from kamlib.reports.spec import kind_of_period, read_reports, root
 from kamlib.studies.dossier.shelf import SHELF, lay_out
 
 FORMATS = ("html", "pdf", "xlsx")
-ACCOUNTS = "tables/accounts.parquet"
 WORTH_LAYING_OUT = 5  # pages of single accounts that save more than it costs to lay the book out for them
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is to be rendered.
-
-    Parameters
-    ----------
-    reports
-        Names of specs or notebooks.
-    place
-        The book: folder, ``.duckdb`` file or name.
-    period
-        ``2026-Q3`` and the like.
-    as_of
-        Day to read as of; the last day of the period where not given.
-    parameters
-        ``name: text`` from the command line.
-    scope
-        Account columns and their values.
-    each
-        Fan out the notebooks named: ``account``, ``manager``, ``region`` or ``industry``.
-    out
-        Where rendered books go.
-    jobs
-        How many reports are made side by side.
-    force
-        Make reports again whose inputs did not change.
-    timeout_seconds
-        How long a report may take.
-    formats
-        ``html`` always; ``pdf`` and ``xlsx`` beside it.
-    redact
-        Replace names by pseudonyms keyed with ``KAM_REDACT_KEY``, and mark the pages.
-    with_personal
-        Let personal fields be read.
-    """
-
-    reports: tuple[str, ...]
-    place: str
-    period: str
-    as_of: str | None = None
-    parameters: Mapping[str, str] | None = None
-    scope: Mapping[str, str] | None = None
-    each: str = ""
-    out: Path | None = None
-    jobs: int = 1
-    force: bool = False
-    timeout_seconds: int = 1800
-    formats: tuple[str, ...] = ("html",)
-    redact: bool = False
-    with_personal: bool = False
-
-    @property
-    def privacy(self) -> dict[str, str]:
-        """What the kernels are told about what readers may see."""
-        names = {"KAM_NAMES": "pseudonyms"} if self.redact else {}
-        return names if self.with_personal else {**names, "KAM_PERSONAL": "hidden"}
 
 
 @dataclass(frozen=True)
@@ -170,19 +113,21 @@ def render(request: Request, tell: Callable[[str], None] = lambda line: None) ->
     as_of = _as_of(request, period)
     with open_book(request.place, as_of=as_of, scope=request.scope) as book:
         _refuse_empty_period(book, period)
-        own = folder.book_folder(book.name, privacy.redaction if request.redact else "")
+        own = folder.book_folder(book.name, privacy.redaction if request.redact else "", request.is_personal)
         where = (request.out or root() / "reports" / "rendered") / own / period.label
-        jobs, missed = _jobs(request, reports, book, period, where), left_out(reports, book)
-        _refuse_other_scope(jobs, where)
+        jobs, missed = jobs_of(request, reports, book, period, where), left_out(reports, book)
+        refuse_other_scope(jobs, where)
         with folder.held(where):
             folder.tidy(where)
-            studies, readers = [j for j in jobs if not _reads_tables(j)], [j for j in jobs if _reads_tables(j)]
+            studies, readers = [j for j in jobs if not reads_tables(j)], [j for j in jobs if reads_tables(j)]
             outcomes, changed = _kept(studies, request, tell)
             outcomes += _run(changed, request, tell)
-            kept, changed = _kept(_after_studies(readers, request, where), request, tell)
+            kept, changed = _kept(after_studies(readers, request, where), request, tell)
             with _laid_out(changed, replace(book, privacy=privacy), where, tell) as beside:
                 outcomes += kept + _run(beside, request, tell)
-            unwritten = _finish(where, book, period, outcomes, missed, time.monotonic() - started)
+            made_from = jobs[0].context["fingerprint"], tables_said(where)
+            now = State(book.name, period.label, as_of.isoformat(), *made_from, request.marks)
+            unwritten = _finish(where, now, outcomes, missed, time.monotonic() - started)
     if unwritten:
         tell(f"the index and run.json could not be written: {unwritten}")
     return Summary(where, outcomes, time.monotonic() - started, unwritten, tuple(missed))
@@ -201,23 +146,6 @@ def _as_of(request: Request, period: Period) -> date:
     if as_of < period.start:
         raise RequestError(f"--as-of {as_of} lies before the period {period.label} begins ({period.start})")
     return as_of
-
-
-def _refuse_other_scope(jobs: list[Job], where: Path) -> None:
-    """A report of one manager must not stand in the place of the whole company's, nor the other way round."""
-    there = [job for job in jobs if not job.key and folder.is_whole(job.target)]
-    others = [job.target for job in there if _scope_of(job.target) != dict(job.parameters.get("scope") or {})]
-    if others:
-        scope = ", ".join(f"{column}={value}" for column, value in _scope_of(others[0]).items()) or "the whole book"
-        names = ", ".join(str(path.relative_to(where)) for path in others[:3])
-        raise RequestError(
-            f"{len(others)} of these reports ({names}) are there for {scope} and would be replaced by those of another "
-            "scope; give this scope a place of its own with --out, or a page of its own with --each"
-        )
-
-
-def _scope_of(report: Path) -> dict:
-    return dict(folder.read_manifest(report)["parameters"].get("scope") or {})
 
 
 def _refuse_empty_period(book: Book, period: Period) -> None:
@@ -241,96 +169,6 @@ class _Borrowed(Book):
         """Leave the connection to the book it was borrowed from."""
 
 
-def _jobs(request: Request, reports: list[Report], book: Book, period: Period, where: Path) -> list[Job]:
-    fingerprint = book.fingerprint()
-    jobs = []
-    for report in reports:
-        # Read once for all pages of the report: a thousand dossiers come from one notebook.
-        title, notebook = _title(read_notebook(report.path)) or report.name, folder.digest_file(report.path)
-        for page in pages_of(report, book):
-            safe_key, scope = folder.safe_name(page.key) if page.key else "", page.scope
-            target = where / report.name / safe_key
-            given = _standard(report, request, book, period, scope, target, where) | dict(report.given)
-            parameters = fill(report.contract, given | dict(page.parameters), str(report.path))
-            inputs = _inputs(notebook, parameters, fingerprint, request)
-            context = _context(request, title, book, period, scope, target, where, fingerprint)
-            jobs.append(
-                Job(
-                    notebook=report.path,
-                    name=report.name,
-                    key=safe_key,
-                    parameters=parameters,
-                    target=target,
-                    context=context,
-                    inputs=inputs,
-                    timeout_seconds=request.timeout_seconds,
-                    threads=2 if request.jobs == 1 else 1,
-                    formats=request.formats,
-                    environment=request.privacy,
-                )
-            )
-    return jobs
-
-
-def _standard(
-    report: Report, request: Request, book: Book, period: Period, scope: Mapping, target: Path, where: Path
-) -> dict:
-    values = {
-        "place": str(request.place),
-        "as_of": book.as_of.isoformat(),
-        "period": period.label,
-        "scope": dict(scope),
-        "previous": _previous(target, period, where, scope),
-        "tables": str(where),
-    }
-    return {name: value for name, value in values.items() if name in report.contract}
-
-
-def _previous(target: Path, period: Period, period_folder: Path, scope: Mapping) -> str:
-    """The same report of the period before and of the same scope, where it was published."""
-    earlier = period_folder.parent / period.previous().label / target.relative_to(period_folder)
-    return str(earlier) if folder.read_manifest(earlier) and _scope_of(earlier) == dict(scope) else ""
-
-
-def _context(request, title, book: Book, period: Period, scope, target: Path, where: Path, fingerprint: str) -> dict:
-    depth = len(target.relative_to(where).parts)
-    return {
-        "title": title,
-        "is_redacted": request.redact,
-        "book": book.name,
-        "period": period.label,
-        "as_of": book.as_of.isoformat(),
-        "scope": ", ".join(f"{name} {value}" for name, value in scope.items()),
-        "currency": book.settings.currency,
-        "index": "../" * depth + "index.html",
-        "fingerprint": fingerprint,
-        "period_folder": str(where),
-    }
-
-
-def _title(notebook) -> str:
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            for line in cell.source.splitlines():
-                if line.startswith("# "):
-                    return line[2:].strip()
-    return ""
-
-
-def _reads_tables(job: Job) -> bool:
-    return "tables" in job.parameters
-
-
-def _after_studies(readers: list[Job], request: Request, where: Path) -> list[Job]:
-    """The reports that read this period's tables, made again when what these say has changed."""
-    said = _tables(where)
-    notebooks = {path: folder.digest_file(path) for path in {job.notebook for job in readers}}
-    return [
-        replace(job, inputs=_inputs(notebooks[job.notebook], job.parameters, job.context["fingerprint"], request, said))
-        for job in readers
-    ]
-
-
 @contextmanager
 def _laid_out(jobs: list[Job], book: Book, where: Path, tell: Callable[[str], None]) -> Iterator[list[Job]]:
     """The jobs with the book laid out by account beside them, where many pages of single accounts are to be made."""
@@ -352,36 +190,6 @@ def _filled(shelf: Path, book: Book, where: Path, tell: Callable[[str], None]) -
     except OSError as error:  # most likely a full disk, which the reports that still fit need not suffer from
         tell(f"each report reads the book itself: {failures.reason(error, shelf, 0)}")
         return {}
-
-
-def _inputs(notebook: str, parameters: Mapping, fingerprint: str, request: Request, said: list | None = None) -> str:
-    """A digest of all that a report is made from: notebook, parameters, book, code, what is hidden, the report
-    before, and what this period's reports said where it reads them."""
-    before = parameters.get("previous") or ""
-    manifest = folder.read_manifest(Path(before)) if before else None
-    earlier = [manifest["files"].get("predictions.parquet", ""), manifest["inputs"]] if manifest else []
-    return folder.digest_json(
-        [
-            notebook,
-            dict(parameters),
-            fingerprint,
-            folder.code_digest(),
-            earlier,
-            sorted(request.formats),
-            request.privacy,
-            said or [],
-        ]
-    )
-
-
-def _tables(period_folder: Path) -> list:
-    """What this period's studies published about accounts, and for which day and scope."""
-    found = []
-    for path in sorted(period_folder.glob(f"*/{folder.MANIFEST}")):
-        manifest = folder.read_manifest(path.parent)
-        if digest := manifest["files"].get(ACCOUNTS):
-            found.append([manifest["report"], manifest["as_of"], manifest["parameters"].get("scope"), digest])
-    return found
 
 
 def _kept(jobs: list[Job], request: Request, tell: Callable[[str], None]) -> tuple[list[Outcome], list[Job]]:
@@ -411,14 +219,12 @@ def _in_words(outcome: Outcome) -> str:
     return f"published in {outcome.seconds:.1f} s, {len(outcome.findings)} findings"
 
 
-def _finish(
-    where: Path, book: Book, period: Period, outcomes: list[Outcome], missed: list[LeftOut], seconds: float
-) -> str:
+def _finish(where: Path, now: State, outcomes: list[Outcome], missed: list[LeftOut], seconds: float) -> str:
     """Write run.json and the indexes; returns why they could not be written, or nothing."""
     run_record = {
-        "book": book.name,
-        "period": period.label,
-        "as_of": book.as_of.isoformat(),
+        "book": now.book,
+        "period": now.period,
+        "as_of": now.as_of,
         "finished": datetime.now().isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
         "left_out": [one.to_dict() for one in missed],
@@ -427,8 +233,8 @@ def _finish(
     failed = [{"name": o.name, "key": o.key, "why": o.why} for o in outcomes if o.status == "failed"]
     try:
         folder.write_json(where / "run.json", run_record)
-        index.write_index(where, book.name, period.label, book.as_of.isoformat(), failed)
-        index.write_periods(where.parent, book.name)
+        index.write_index(where, now, failed)
+        index.write_periods(where.parent, now)
     except OSError as error:
         return failures.reason(error, where, 0)
     return ""
