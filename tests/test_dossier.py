@@ -298,7 +298,8 @@ def test_care_compares_the_last_contact_with_the_rule(last, branch, decision):
 def test_an_account_that_stopped_buying_has_no_rule_of_contact():
     last = pd.Timestamp("2026-01-05")
     found = findings.account_care(_said(contacted={"last": last, "allowed_days": float("nan"), "contacts": 4}))
-    assert (found.sentence, found.decision) == (say("dossier.care_lapsed", last=last, contacts=4), "")
+    assert found.sentence == say("dossier.care_lapsed", last=last, contacts=4)
+    assert found.decision == say("dossier.care_decision_lapsed")
 
 
 @pytest.mark.parametrize(
@@ -378,3 +379,26 @@ def test_next_says_what_comes_first_and_how_much_is_late():
 def test_the_sentences_agree_with_a_count_of_one(topic):
     catalogue = sentences._catalogue(sentences.DEFAULT_LANGUAGE)
     assert _faults({key: text for key, text in catalogue.items() if key.split(".")[0] == topic}) == {}
+
+
+def test_an_account_that_bought_nothing_has_no_margin_and_needs_no_purchases_to_say_so(tmp_path):
+    result = _measure(_bought(("0001", "2023-07-10", 300.0, 100.0)), tmp_path / "book")
+    assert findings.account_margin(result) == say("dossier.margin_nothing")
+    assert "Few purchases" not in findings.account_trade(result).reason
+    assert [tick for tick in figures.draw_account_months(result).get_yticks()] == [0]
+
+
+def test_a_small_risk_is_not_told_as_none():
+    row = {"risk": 0.001, "risk_low": 0.0, "risk_high": 0.004, "window_days": 90.0}
+    found = findings.account_risk(_said(churn=Published("churn", row)))
+    assert "with a probability below 1%" in found.sentence
+
+
+def test_reasons_that_say_nothing_are_left_out():
+    assert findings.account_reasons(_said(churn=Published("churn", {"why": say("churn.reason_none")}))) == []
+
+
+def test_an_account_without_value_has_a_class_and_no_place():
+    row = {"abc": "C", "value": 0.0}
+    sentence = findings.account_place(_said(segmentation=Published("segmentation", row, 218, 300))).sentence
+    assert "class C, without any value" in sentence and "218" not in sentence

@@ -25,6 +25,8 @@ def draw_account_months(result: Dossier) -> Axes:
     drawn.grid(axis="x", visible=False)
     drawn.yaxis.set_major_formatter("{x:,.0f}")
     drawn.margins(y=0.22)
+    if not result.months["revenue"].fillna(0).any():
+        drawn.set_yticks([0])  # nothing was bought: an axis of zeros says no more than one of them
     drawn.legend(loc="upper left", fontsize=8, frameon=False, ncols=3)
     visits = result.contacted["contacts"] if "visits" in result.has else 0
     footnote(drawn, f"n = {result.rhythm['order_days']:,} purchase days ever, {visits:,} contacts in twelve months")

@@ -13,6 +13,7 @@ from kamlib.studies.dossier import Dossier
 STALE_DAYS = 45
 FEWEST_DAYS = 6
 ABOUT_THE_SAME = 0.02
+SMALL_RISK = 0.01
 
 
 def account_trade(result: Dossier) -> Finding:
@@ -30,7 +31,9 @@ def account_trade(result: Dossier) -> Finding:
     }
     days = int(np.nansum([year["order_days"], year["order_days_previous"]]))
     verdict, reason = judge(
-        _fresh(result), Gate(days >= FEWEST_DAYS, Verdict.CAUTION, say("dossier.trade_few", days=days))
+        # That nothing was bought needs no number of purchases to be told.
+        _fresh(result),
+        Gate(not days or days >= FEWEST_DAYS, Verdict.CAUTION, say("dossier.trade_few", days=days)),
     )
     return Finding(
         "dossier.trade",
@@ -58,6 +61,8 @@ def _trade_branch(now: float, before: float) -> str:
 def account_margin(result: Dossier) -> str:
     """Its margin over twelve months as one sentence."""
     year = result.sales.set_index("span").loc["year"]
+    if not year["order_days"] and year["revenue"] == 0:
+        return say("dossier.margin_nothing")
     if pd.isna(year["margin"]) or year["revenue"] <= 0:
         return say("dossier.margin_unknown")
     before = year["margin_previous"] / year["revenue_previous"] if year["revenue_previous"] > 0 else np.nan
@@ -129,7 +134,8 @@ def account_care(result: Dossier) -> Finding:
     days = (result.as_of - found["last"]).days
     if pd.isna(found["allowed_days"]):
         sentence = say("dossier.care_lapsed", last=found["last"], contacts=found["contacts"])
-        return _plain("care", sentence, days, "days", found["contacts"], practices=practices)
+        decision = say("dossier.care_decision_lapsed") if found["contacts"] else ""
+        return _plain("care", sentence, days, "days", found["contacts"], decision=decision, practices=practices)
     is_late = days > found["allowed_days"]
     values = {"last": found["last"], "allowed": found["allowed_days"], "contacts": found["contacts"]}
     decision = say("dossier.care_decision") if is_late else ""
@@ -184,9 +190,10 @@ def account_risk(result: Dossier) -> Finding:
     low, high, horizon = said.get("risk_low"), said.get("risk_high"), said.get("window_days")
     is_whole = None not in (low, high, horizon)
     values = {"name": result.card["name"], "risk": risk, "low": low, "high": high, "horizon": int(horizon or 0)}
+    branch = "judged_small" if is_whole and high < SMALL_RISK else "judged" if is_whole else "judged_alone"
     return Finding(
         "dossier.risk",
-        say("dossier.risk_judged" if is_whole else "dossier.risk_judged_alone", **values),
+        say(f"dossier.risk_{branch}", small=SMALL_RISK, **values),
         risk,
         "probability",
         (low, high) if is_whole else None,
@@ -198,7 +205,7 @@ def account_risk(result: Dossier) -> Finding:
 def account_reasons(result: Dossier) -> list[str]:
     """What the churn report says speaks for the risk, as sentences; none where it says nothing."""
     reasons = str(result.churn.get("why", ""))
-    return [say("dossier.risk_reasons", reasons=reasons)] if reasons else []
+    return [say("dossier.risk_reasons", reasons=reasons)] if reasons not in {"", say("churn.reason_none")} else []
 
 
 def account_place(result: Dossier) -> Finding:
@@ -210,7 +217,8 @@ def account_place(result: Dossier) -> Finding:
     name = said.get("abc") or said.get("class")
     if not name:
         return _plain("place", say("dossier.place_unclassed"), verdict=Verdict.NO_CONCLUSION, practices=practices)
-    branch = "alone" if said.place is None else "ranked"
+    has_value = said.get("value") is None or said.get("value") > 0
+    branch = "alone" if said.place is None else "ranked" if has_value else "valueless"
     values = {
         "name": result.card["name"],
         "class_name": name,

@@ -71,9 +71,10 @@ def account_people(result: Dossier) -> pd.DataFrame:
     frame = contacts.assign(last_met=met.reindex(contacts["contact_id"]).to_numpy())
     frame = frame.sort_values(["level", "contact_id"], ascending=[False, True], na_position="last", ignore_index=True)
     level = frame["level"].map(lambda n: say(f"dossier.level_{n:.0f}"), na_action="ignore")
+    role = frame["role"].map(lambda name: say(f"dossier.role_{name}") if f"dossier.role_{name}" in _known() else name)
     has_names = "name" in frame and frame["name"].notna().any()
     shown = ["contact_id", *(["contact_name"] if has_names else []), "role", "level_name", "has_consent", "last_met"]
-    return frame.rename(columns={"name": "contact_name"}).assign(level_name=level)[shown]
+    return frame.rename(columns={"name": "contact_name"}).assign(role=role, level_name=level)[shown]
 
 
 def account_visits(result: Dossier) -> pd.DataFrame:

@@ -52,7 +52,7 @@ def _more_topics(result: Dossier) -> list[pd.DataFrame]:
     for deal in deals[deals["stage"] == "open"].itertuples():
         topics.append(dues.rows("deal", one, deal.opened_on, deal.opened_on, deal.opportunity_id))
     last = _last_survey(result)
-    if last is not None and last["satisfaction"] < UNHAPPY_BELOW:
+    if last is not None and last["satisfaction"] < UNHAPPY_BELOW and _is_recent(last, result):
         topics.append(dues.rows("unhappy", one, last["surveyed_on"], last["surveyed_on"], count=last["satisfaction"]))
     return topics
 
@@ -67,6 +67,11 @@ def _overdue(result: Dossier) -> pd.DataFrame:
 def _last_survey(result: Dossier) -> pd.Series | None:
     surveys = result.file.rows("surveys").sort_values(["surveyed_on", "survey_id"])
     return surveys.iloc[-1] if len(surveys) else None
+
+
+def _is_recent(survey: pd.Series, result: Dossier) -> bool:
+    """What was said more than a year ago is a fact of the file and no topic any more."""
+    return survey["surveyed_on"] > result.as_of - pd.DateOffset(years=1)
 
 
 def visit_purpose(result: Dossier) -> Finding:
