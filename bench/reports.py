@@ -4,7 +4,8 @@ Three contenders make the same dossiers from the same book in one run:
 
 - ``kam``: our render, ``--jobs 2``, each report in a kernel process of its own, start-up included;
 - ``papermill``: the command lines of papermill and of ``jupyter nbconvert``, one after the other, per report;
-- ``one process``: the same cells in one warm IPython, without any isolation and without a page: the floor.
+- ``one process``: the same cells in one warm IPython, without any isolation and without a page: the floor. The book is
+  laid out by account for it once, as our render does for its kernels.
 
 Printed: seconds and processor seconds a report (the latter say the same on a busy machine), ratios, memory of a
 kernel beyond what it shares, and the memory of the rendering process after each quarter of the reports. 200 dossiers
@@ -18,6 +19,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import os
 import resource
 import subprocess
 import sys
@@ -29,9 +31,11 @@ from pathlib import Path
 
 import nbformat
 
+from kamlib import open_book
 from kamlib.book.sample import write_sample
 from kamlib.reports.kernels import Nursery
 from kamlib.reports.render import Request, render
+from kamlib.studies.dossier.shelf import SHELF, lay_out
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "accounts" / "dossier.ipynb"
 AS_OF, PERIOD = "2026-09-30", "2026-Q3"
@@ -120,15 +124,24 @@ def in_one_process(place: Path, accounts: list[str]) -> float:
     shell = InteractiveShell.instance()
     cells = [cell for cell in nbformat.read(NOTEBOOK, 4).cells if cell.cell_type == "code"]
     spent = []
-    for account in [accounts[0], *accounts]:
-        started = time.perf_counter()
-        with contextlib.redirect_stdout(io.StringIO()):
-            for cell in cells:
-                shell.run_cell(cell.source, silent=True).raise_error()
-                if "parameters" in cell.metadata.get("tags", []):
-                    shell.push({"place": str(place), "account_id": account, "as_of": AS_OF})
-        spent.append(time.perf_counter() - started)
+    with _laid_out(place):
+        for account in [accounts[0], *accounts]:
+            started = time.perf_counter()
+            with contextlib.redirect_stdout(io.StringIO()):
+                for cell in cells:
+                    shell.run_cell(cell.source, silent=True).raise_error()
+                    if "parameters" in cell.metadata.get("tags", []):
+                        shell.push({"place": str(place), "account_id": account, "as_of": AS_OF})
+            spent.append(time.perf_counter() - started)
     return sum(spent[1:]) / len(accounts)
+
+
+@contextlib.contextmanager
+def _laid_out(place: Path):
+    with tempfile.TemporaryDirectory(prefix="kam-shelf-") as folder, open_book(place, as_of=AS_OF) as book:
+        os.environ[SHELF] = str(lay_out(book, Path(folder)))
+        yield
+        del os.environ[SHELF]
 
 
 def main() -> None:
