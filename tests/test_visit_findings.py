@@ -535,6 +535,16 @@ def test_a_manager_over_his_hours_is_named_and_one_without_declared_hours_is_sai
     assert "declare no hours" in findings.plan_hours(_result(_evidence(), plan=unknown)).reason
 
 
+def test_a_manager_with_too_much_to_do_today_should_hand_over_accounts_before_losing_visits():
+    plan = _plan()
+    crowded = replace(plan, managers=plan.managers.assign(hours_budget=12.0))
+    decision = findings.plan_hours(_result(_evidence(), plan=crowded)).decision
+    assert decision.endswith("today's visits take more hours than there are of M1 (6 hours a quarter).")
+    crowded.accounts["next_visit"] = 9.0
+    assert "has not the hours" in findings.plan_table(_result(_evidence(), plan=crowded))["why"].iloc[1]
+    assert findings.plan_hours(_result(_evidence(), plan=plan)).decision == ""
+
+
 def test_accounts_apart_are_counted_and_listed_with_their_state():
     plan = _plan()
     apart = replace(plan, accounts=plan.accounts.assign(state=["silent", "one_order", ""]))

@@ -114,8 +114,22 @@ def plan_hours(result: Visits) -> Finding:
         n=len(managers),
         verdict=verdict,
         reason=reason,
+        decision=_relief(_crowded(plan)),
         practices=PRACTICES,
     )
+
+
+def _crowded(plan: Plan) -> pd.DataFrame:
+    """Managers whose visits of today take more hours than they have, so that the plan must cut them."""
+    return plan.managers[plan.managers["hours_today"] - plan.managers["hours_budget"] >= plan.costs.hours_per_visit]
+
+
+def _relief(crowded: pd.DataFrame) -> str:
+    """Accounts that are worth their visits had better change hands than lose them."""
+    lacking = crowded["hours_today"] - crowded["hours_budget"]
+    pairs = zip(crowded["manager_id"], lacking, strict=True)
+    named = ", ".join(say("visits.hours_over", id=name, hours=hours) for name, hours in pairs)
+    return say("visits.hours_relief", named=named) if named else ""
 
 
 def plan_flatness(result: Visits) -> Finding:
@@ -172,8 +186,8 @@ def plan_table(result: Visits) -> pd.DataFrame:
     """Visits of every account next quarter, the largest moves first, each with its reason."""
     if result.plan is None:
         return pd.DataFrame(columns=PLAN)
-    accounts = result.plan.accounts
-    why = [_why(row) for row in accounts.to_dict("records")]
+    accounts, crowded = result.plan.accounts, set(_crowded(result.plan)["manager_id"])
+    why = [_why(row, row["manager_id"] in crowded) for row in accounts.to_dict("records")]
     return accounts.assign(why=why, state=_states_named(accounts["state"]))
 
 
@@ -189,7 +203,7 @@ def _states_named(states: pd.Series) -> list[str]:
     return [say(f"visits.state_{state}") if state else "" for state in states]
 
 
-def _why(row: dict) -> str:
+def _why(row: dict, is_crowded: bool) -> str:
     """Why an account gains, keeps or loses visits: its state, or what one more visit would earn there today."""
     change, is_at_least = row["change"], row["limit"] == "least"
     if change > 0 and row["limit"] == "minimum":
@@ -200,6 +214,8 @@ def _why(row: dict) -> str:
         return say("visits.why_same")
     if change > 0 and row["next_visit"] <= 0:
         return say("visits.why_least")
+    if change < 0 < row["next_visit"] and is_crowded:
+        return say("visits.why_crowded")
     branch = "more" if change > 0 else "cost" if row["next_visit"] < 0 else "fewer"
     return say(f"visits.why_{branch}_{'limit' if row['limit'] else 'free'}")
 
