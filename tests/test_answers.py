@@ -8,8 +8,10 @@ from kamlib.errors import RequestError
 from kamlib.reports import publish
 from kamlib.reports.playbooks import answers
 from kamlib.reports.playbooks.answer_form import form
+from kamlib.reports.render import Request, render
 
 from playbook_runs import FOLDER, book_of, run
+from toy_notebooks import GOOD, PARAMETERS, write_notebook
 
 QUESTIONS = pd.DataFrame(
     {"question": ["who", "why"], "what": ["Who decides?", "Why us?"], "why": ["It is not on file.", "Price is none."]}
@@ -168,3 +170,15 @@ def test_the_account_plan_shows_an_answer_of_the_period_before(place, tmp_path, 
     assert "First call for every new kitchen" in done.text
     assert done.findings["answers.standing"]["value"] == 1
     assert len(pd.read_csv(tmp_path / "out" / "tables" / "answers.csv")) == 20
+
+
+def test_a_new_answer_makes_the_page_of_its_account_again(place, tmp_path):
+    notebook = write_notebook(
+        tmp_path / "account_plan.ipynb", GOOD, parameters=f'{PARAMETERS}\naccount_id: str = ""  # the account, account'
+    )
+    request = Request((str(notebook),), str(place), "2026-Q3", out=tmp_path / "out", parameters={"account_id": "0001"})
+    made = [render(request).outcomes[0].status for _ in range(2)]
+    _open(place).write("who", "Who decides?", "Mrs Lin")
+    assert [*made, render(request).outcomes[0].status] == ["published", "kept", "published"]
+    _open(place, account="0002").write("who", "Who decides?", "Mr Wu")
+    assert render(request).outcomes[0].status == "kept"

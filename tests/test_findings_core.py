@@ -104,5 +104,7 @@ def test_a_sentence_chooses_its_form_by_number():
     forms = [sentences.say("dues.log_why", count=n, since=dt.date(2026, 9, 1)) for n in (1, 1200)]
     assert forms[0] == "One contact since 1 September 2026 has not been written down."
     assert forms[1] == "1,200 contacts since 1 September 2026 have not been written down."
+    nearly = sentences.say("dues.log_why", count=1.2, since=dt.date(2026, 9, 1))
+    assert nearly == forms[0], "the number as it is written decides"
     none = sentences.say("due_list.all_some", n=1, late=0, until=dt.date(2026, 10, 1), as_of=dt.date(2026, 9, 1))
     assert none.endswith("and none of these is overdue on 1 September 2026.")

@@ -11,8 +11,9 @@ from kamlib.book.store import Book
 from kamlib.errors import RequestError
 from kamlib.reports import folder
 from kamlib.reports.job import Job
-from kamlib.reports.pages import pages_of
+from kamlib.reports.pages import ACCOUNT, pages_of
 from kamlib.reports.parameters import fill, read_notebook
+from kamlib.reports.playbooks.answers import open_answers
 from kamlib.reports.request import Request
 from kamlib.reports.spec import Report
 
@@ -37,8 +38,9 @@ def jobs_of(request: Request, reports: list[Report], book: Book, period: Period,
             target = where / report.name / safe_key
             given = _standard(report, request, book, period, scope, target, where) | dict(report.given)
             parameters = fill(report.contract, given | dict(page.parameters), str(report.path))
-            inputs = _inputs(notebook, parameters, fingerprint, request)
-            context = _context(request, title, book, period, scope, target, where, fingerprint)
+            answered = _answered(report.path.stem, book, parameters)
+            inputs = _inputs([notebook, answered], parameters, fingerprint, request)
+            context = _context(request, title, book, period, scope, target, where, fingerprint) | {"answered": answered}
             jobs.append(
                 Job(
                     notebook=report.path,
@@ -115,7 +117,13 @@ def after_studies(readers: list[Job], request: Request, where: Path) -> list[Job
     return [
         replace(
             job,
-            inputs=_inputs(notebooks[job.notebook], job.parameters, job.context["fingerprint"], request, said),
+            inputs=_inputs(
+                [notebooks[job.notebook], job.context["answered"]],
+                job.parameters,
+                job.context["fingerprint"],
+                request,
+                said,
+            ),
             context={**job.context, "said": folder.digest_json(said)},
         )
         for job in readers
@@ -139,15 +147,24 @@ def _scope_of(report: Path) -> dict:
     return dict(folder.read_manifest(report)["parameters"].get("scope") or {})
 
 
-def _inputs(notebook: str, parameters: Mapping, fingerprint: str, request: Request, said: list | None = None) -> str:
-    """A digest of all that a report is made from: notebook, parameters, book, code, what is hidden, the report
-    before, and what this period's reports said where it reads them."""
+def _answered(playbook: str, book: Book, parameters: Mapping) -> str:
+    """A digest of what a manager answered in a playbook for an account; empty where there is no answer."""
+    account = parameters.get(ACCOUNT)
+    file = open_answers(book, playbook, account).file if account else None
+    return folder.digest_file(file) if file and file.is_file() else ""
+
+
+def _inputs(
+    written: list[str], parameters: Mapping, fingerprint: str, request: Request, said: list | None = None
+) -> str:
+    """A digest of all that a report is made from: notebook and answers, parameters, book, code, what is hidden, the
+    report before, and what this period's reports said where it reads them."""
     before = parameters.get("previous") or ""
     manifest = folder.read_manifest(Path(before)) if before else None
     earlier = [manifest["files"].get("predictions.parquet", ""), manifest["inputs"]] if manifest else []
     return folder.digest_json(
         [
-            notebook,
+            written,
             dict(parameters),
             fingerprint,
             folder.code_digest(),

@@ -36,9 +36,13 @@ class _Formatter(string.Formatter):
 
 
 def _by_number(value, forms: list[str]) -> str:
-    """The form for one or for many, or of three that for none, one or many; ``#`` stands for the number."""
+    """The form for one or for many, or of three that for none, one or many; ``#`` stands for the number.
+
+    The number as it is written decides: 1.2 days are written as one day.
+    """
     none, one, many = forms if len(forms) == 3 else (forms[-1], *forms)
-    return {0: none, 1: one}.get(value, many).replace("#", f"{value:,.0f}")
+    written = f"{value:,.0f}"
+    return {"0": none, "-0": none, "1": one}.get(written, many).replace("#", written)
 
 
 def _is_negative_number(value, spec: str) -> bool:
