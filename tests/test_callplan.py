@@ -13,7 +13,7 @@ from kamlib.studies import visits
 from kamlib.studies.cadence import keep_rhythm
 from kamlib.studies.visits.callplan import Terms, bounds, draw_plan
 from kamlib.studies.visits.evidence import weigh
-from kamlib.studies.visits.record import grade, read_plan
+from kamlib.studies.visits.record import grade, look_back, read_plan
 from kamlib.studies.visits.responses import Response
 from kamlib.studies.visits.states import KEPT, STATES, states
 
@@ -200,3 +200,13 @@ def test_a_report_from_the_future_is_refused(tmp_path, panel):
 def test_a_report_without_a_plan_leaves_no_record(tmp_path, panel):
     (tmp_path / "manifest.json").write_text('{"as_of": "2026-06-30"}')
     assert read_plan(tmp_path, panel, pd.Timestamp("2026-09-30")) is None
+
+
+def test_an_earlier_day_is_judged_by_the_same_gates_and_says_how_much_it_shares(panel):
+    some = panel[panel["account_id"].isin(panel["account_id"].unique()[:20])]
+    earlier = look_back(some[some["month"] <= "2026-06-30"], some, pd.Timestamp("2026-06-30"), 0.9, 20)
+    assert "few_accounts" in earlier.evidence.failed and earlier.shared_months == 33
+
+
+def test_a_day_before_the_first_visit_has_nothing_to_judge_by(panel):
+    assert look_back(panel.assign(visits=np.nan), panel, pd.Timestamp("2026-06-30"), 0.9, 20) is None

@@ -146,7 +146,7 @@ def weigh(
     tries = _Tries()
     rungs = RUNGS if "ladder" in further else ("adstock",)
     rungs = (*rungs, "dml") if partialling else rungs
-    parts = {"dml": _some(panel, MOST_LEARNED_ACCOUNTS, seed)} if partialling else {}
+    parts = {"dml": some_accounts(panel, MOST_LEARNED_ACCOUNTS, seed)} if partialling else {}
     found = {
         name: tries(name, lambda n=name: effect(parts.get(n, panel), method=n, scale=SCALE, level=level))
         for name in rungs
@@ -218,11 +218,11 @@ def _or_nan(value: float | None) -> float:
 
 
 def _permuted(panel: pd.DataFrame, draws: int, level: float, seed: int) -> PermutedVisits:
-    panel = _some(panel, MOST_PERMUTED_ACCOUNTS, seed)
+    panel = some_accounts(panel, MOST_PERMUTED_ACCOUNTS, seed)
     return permuted_visits(panel, draws=draws, seed=seed, scale=SCALE, level=level)
 
 
-def _some(panel: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
+def some_accounts(panel: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
     """The panel, or that of ``most`` accounts drawn at random where it has more."""
     accounts = np.sort(panel["account_id"].unique())
     if len(accounts) <= most:

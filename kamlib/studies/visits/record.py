@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from kamlib.errors import RequestError
-from kamlib.studies.visits.evidence import Evidence, weigh
+from kamlib.studies.visits.evidence import Evidence, some_accounts, weigh
 
 PLAN, MANIFEST = Path("tables") / "plan.parquet", "manifest.json"
 LEAST_MONTHS = 3
 BOOTSTRAP_DRAWS = 1000
+MOST_LOOKED_BACK = 1500  # of larger books a random part is judged again, in bounded time
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,7 @@ class PlanRecord:
 def look_back(
     then: pd.DataFrame, now: pd.DataFrame, day: pd.Timestamp, level: float, draws: int, seed: int = 0
 ) -> Earlier | None:
-    """Judge an earlier day by the same gates; None without a month to judge by.
+    """Judge an earlier day by the same gates, at most 1,500 accounts of it; None without a month to judge by.
 
     Parameters
     ----------
@@ -71,6 +72,7 @@ def look_back(
     """
     if not then["visits"].notna().any():
         return None
+    then = some_accounts(then, MOST_LOOKED_BACK, seed)
     evidence = weigh(then, level=level, draws=draws, seed=seed, further=())
     return Earlier(day, evidence, int(np.isin(then["month"].unique(), now["month"].unique()).sum()))
 
