@@ -19,7 +19,8 @@ A report that needs an absent table says so, and shows what it can without it.
 
 - Dates are calendar dates in the book's timezone. Money is in the book's one reporting currency, without sales tax.
 - Identifiers are text: `0007` is not `7`.
-- Columns that are not listed travel along untouched.
+- Columns that are not listed travel along untouched. One of them is understood: `is_key_account` (true or false) of
+  accounts is the firm's own list of key accounts, against which the segmentation promotes and demotes.
 - ★ key · ? may be missing, and stays missing: never zero · ⚑ personal data, left out of reports unless asked for.
 - Every table is read *as of* a day: what is dated later is not there, and what happened later inside a row has not
   happened yet. Each table says below which column dates it.
