@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from visiting import simulate
 
 from kamlib import open_book
 from kamlib.book.sample import write_sample
@@ -131,3 +132,9 @@ def test_without_visits_there_is_no_evidence_and_no_plan(tmp_path):
     frames = {name: frame for name, frame in small_frames().items() if name in ("accounts", "orders")}
     found = visits.measure(open_book(write_folder(frames, tmp_path / "book")))
     assert (found.visits, found.evidence, found.plan, found.cadence) == (0, None, None, None)
+
+
+def test_a_panel_without_revenue_is_weighed_and_refused():
+    nothing = simulate().assign(revenue=0.0, manager_id="M1")
+    found = weigh(nothing, further=())
+    assert found.failed[0] == "no_estimate" and "no row with revenue is left" in found.refused["adstock"]

@@ -140,6 +140,10 @@ class _Stocks:
         marked = replace(panel, frame=frame.assign(row=np.arange(len(frame))))
         later = marked.keep(is_kept, f"first {burn_in} months of an account (burn-in)")
         self.panel = informative(non_negative(with_outcome(later)))
+        if self.panel.frame.empty:
+            raise ModelError(
+                f"no row with {panel.outcome} is left after the first {burn_in} months; take more accounts"
+            )
         self.rows = self.panel.frame["row"].to_numpy()
         require_variation(self.at(0.0).frame, "x", TWO_WAY)
         self.layout, self.near = TwoWay.of(self.panel.frame), None
