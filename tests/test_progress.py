@@ -209,7 +209,7 @@ def test_the_command_says_what_was_damaged(tmp_path):
     with own.file.open("a") as out:
         out.write("{cut off")
     said = CliRunner().invoke(main, ["progress", str(tmp_path)])
-    assert "1 damaged entries" in said.output
+    assert "1 damaged entry" in said.output
     assert f"{own.file.name}.damaged-1" in said.output
 
 

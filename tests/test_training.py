@@ -250,7 +250,7 @@ def test_a_damaged_progress_file_is_said_when_the_learner_begins(place, shown, m
     monkeypatch.setenv(lesson.FOLDER, str(tmp_path))
     Progress(tmp_path, "Lin").file.write_text("{broken\n")
     begun = lesson.begin(place, "role")
-    assert "held 1 damaged entries" in begun.start("Lin")
+    assert "held 1 damaged entry" in begun.start("Lin")
 
 
 def test_the_pages_know_our_outputs():
