@@ -560,7 +560,7 @@ def test_a_plan_says_why_for_every_account():
     assert why == [
         "A visit is worth more here; raised as far as allowed.",
         "A visit costs more than it brings.",
-        "As today.",
+        "As today, in whole visits.",
     ]
 
 
@@ -576,9 +576,9 @@ def test_a_plan_says_why_for_every_account():
         (0.2, "least", 9.0, "on_trial", "As today: set aside for an experiment."),
         (0.2, "least", 9.0, "one_order", "As today: a single order in a year, on 30 September 2026, tells no pace."),
         (0.2, "least", 9.0, "silent", "As today: silent since 30 September 2026. Find out why first."),
-        (0.2, "least", -9.0, "case_open", "Not lowered: a complaint is open."),
-        (0.2, "least", -9.0, "contract_ends", "Not lowered: the contract ends soon."),
-        (0.2, "least", -9.0, "overdue", "Not lowered: contact is overdue."),
+        (0.2, "least", -9.0, "case_open", "Not lowered, in whole visits: a complaint is open."),
+        (0.2, "least", -9.0, "contract_ends", "Not lowered, in whole visits: the contract ends soon."),
+        (0.2, "least", -9.0, "overdue", "Not lowered, in whole visits: contact is overdue."),
         (2.0, "most", 9.0, "case_open", "A visit is worth more here; raised as far as allowed."),
     ],
 )
@@ -601,7 +601,7 @@ def test_a_carry_over_without_upper_end_is_a_caution():
 
 def test_flatness_is_told_in_money_beside_what_the_plan_earns():
     said = findings.plan_flatness(_result(_evidence(), plan=_plan())).sentence
-    assert "100 less profit a quarter, and with a quarter more 50 more; the whole plan earns 90 more" in said
+    assert "100 less profit a quarter, and with a quarter more 50 more; the whole plan would earn 90 more" in said
     assert said.endswith("The hours limit one manager of 1.")
 
 
@@ -649,7 +649,7 @@ def _cadence(**more) -> Cadence:
             {"stages": pd.DataFrame({"stage": [], "accounts": [], "overdue": [], "never": []})},
             "No account is a prospect",
         ),
-        (findings.log_delay, {}, "after 2.0 days at the median of 100"),
+        (findings.log_delay, {}, "Half of 100 contacts are written down within 2.0 days"),
         (findings.log_delay, {"logged": 0}, "is not on record"),
         (findings.executive_time, {}, "Executives bear 10% of all visiting time (by hours). The practice asks for"),
         (findings.executive_time, {"executive_share": 0.0}, "None of the 100 visits with a known visitor is by an"),

@@ -65,6 +65,23 @@ def test_every_account_has_the_first_state_that_holds(book):
     assert found.loc["silent", "last_order"] == pd.Timestamp("2026-04-01")
 
 
+def test_a_quarter_without_an_order_a_year_ago_is_a_season_where_many_would_be_expected(tmp_path):
+    days = pd.date_range("2024-04-01", "2026-09-28", freq="10D")
+    habits = {
+        "summer": days[days.month.isin(range(4, 10))],
+        "always": days,
+        "seldom": days[days.month.isin((5, 8))][::2],
+        "new": days[days >= "2026-04-01"],
+    }
+    frames = {
+        "accounts": pd.DataFrame({"account_id": list(habits), "name": list(habits)}),
+        "orders": pd.concat([_orders(name, some) for name, some in habits.items()]),
+    }
+    book = open_book(write_folder(frames, tmp_path / "book"), as_of=TODAY.date())
+    found = states(book, TODAY)["state"]
+    assert found.to_dict() == {"summer": "out_of_season", "always": "", "seldom": "", "new": ""}
+
+
 def test_without_contacts_on_record_nobody_is_overdue(book):
     assert "overdue" not in set(states(book, TODAY)["state"])
 

@@ -14,13 +14,13 @@ from kamlib.reports.findings.visits import absent, effect_gates, nothing
 from kamlib.reports.sentences import say
 from kamlib.studies.visits import Visits
 from kamlib.studies.visits.callplan import Plan
-from kamlib.studies.visits.states import ONE_ORDER, SILENT
+from kamlib.studies.visits.states import ONE_ORDER, OUT_OF_SEASON, SILENT
 
 PLAN = [
-    "account_id", "name", "manager_id", "class", "state", "revenue", "expected", "today", "plan", "change",
+    "account_id", "name", "manager_id", "class", "state", "revenue_quarter", "expected", "today", "plan", "change",
     "sales_gain", "gain", "next_visit", "why",
 ]  # fmt: skip
-APART = ["account_id", "name", "manager_id", "state", "last_order", "revenue", "today"]
+APART = ["account_id", "name", "manager_id", "state", "last_order", "revenue_quarter", "today"]
 MANAGERS = [
     "manager_id", "hours_available", "hours_elsewhere", "hours_today", "hours_plan", "hours_left", "today", "plan",
 ]  # fmt: skip
@@ -170,10 +170,12 @@ def plan_apart(result: Visits) -> Finding:
         return _no_plan(result, "visits.apart")
     apart = result.plan.apart
     counts = apart["state"].value_counts()
-    values = {"silent": int(counts.get(SILENT, 0)), "once": int(counts.get(ONE_ORDER, 0)), "n": len(apart)}
+    kinds = {"silent": SILENT, "once": ONE_ORDER, "season": OUT_OF_SEASON}
+    values = {name: int(counts.get(state, 0)) for name, state in kinds.items()} | {"n": len(apart)}
+    values |= {"visits": apart["plan"].sum(), "today": apart["today"].sum()}
     return Finding(
         "visits.apart",
-        say("visits.apart_some" if len(apart) else "visits.apart_none", visits=apart["plan"].sum(), **values),
+        say("visits.apart_some" if len(apart) else "visits.apart_none", **values),
         len(apart),
         "accounts",
         n=len(result.plan.accounts),
@@ -188,15 +190,16 @@ def plan_table(result: Visits) -> pd.DataFrame:
         return pd.DataFrame(columns=PLAN)
     accounts, crowded = result.plan.accounts, set(_crowded(result.plan)["manager_id"])
     why = [_why(row, row["manager_id"] in crowded) for row in accounts.to_dict("records")]
-    return accounts.assign(why=why, state=_states_named(accounts["state"]))
+    named = accounts.assign(why=why, state=_states_named(accounts["state"]))
+    return named.rename(columns={"revenue": "revenue_quarter"})
 
 
 def apart_table(result: Visits) -> pd.DataFrame:
-    """Silent accounts and those that bought once, the largest first."""
+    """Accounts that are silent, bought once or are out of season, the largest first."""
     if result.plan is None:
         return pd.DataFrame(columns=APART)
     apart = result.plan.apart.sort_values("revenue", ascending=False, ignore_index=True)
-    return apart.assign(state=_states_named(apart["state"]))[APART]
+    return apart.assign(state=_states_named(apart["state"])).rename(columns={"revenue": "revenue_quarter"})[APART]
 
 
 def _states_named(states: pd.Series) -> list[str]:

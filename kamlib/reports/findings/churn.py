@@ -153,6 +153,7 @@ def month_agenda(result: Churn) -> Finding:
                        reason=reason, practices=("K090",))  # fmt: skip
     counts = {sign: int(rows["signs"].map(lambda signs, sign=sign: sign in signs).sum()) for sign in SIGNS}
     stake, top = float(rows["at_stake"].sum()), float(rows["at_stake"].head(AGENDA_TOP).sum())
+    doubled = int((rows["signs"].map(len) > 1).sum())
     mixed = Gate(False, Verdict.CAUTION, say("churn.agenda_mixed"))
     verdict, reason = judge(mixed, fresh(result))
     sentence = say(
@@ -164,6 +165,7 @@ def month_agenda(result: Churn) -> Finding:
         silent=counts["silent"],
         partial=counts["partial"],
         calls=counts["call"],
+        doubled=doubled,
         horizon=result.horizon_days,
         top=AGENDA_TOP,
         share=top / stake if stake else np.nan,
@@ -181,6 +183,7 @@ def calls_to_make(result: Churn) -> Finding:
     cost = policy.contact_cost * len(called)
     saved = float(called["gain_of_call"].sum() + cost)
     values = {"calls": len(called), "saved": saved, "cost": cost or policy.contact_cost, "what": what(result)}
+    values["net"] = saved - cost
     paying = int((result.accounts["gain_of_call"] > 0).sum())
     several = "calls_best" if paying > len(called) else "calls"
     branch = "calls_none" if not len(called) else "calls_one" if len(called) == 1 else several

@@ -76,9 +76,12 @@ def wallet_loss(result: Churn) -> Finding:
     if not asked:
         return nothing("churn.wallet_loss", say("churn.wallet_unasked"), 0, ("K091",))
     n = int(result.accounts["is_wallet_loss"].sum())
-    sentence = say("churn.wallet" if n else "churn.wallet_none", n=n, asked=asked)
-    chance = Gate(not n, Verdict.CAUTION, say("churn.wallet_chance", asked=asked, chance=WALLET_LEVEL * asked))
-    verdict, reason = judge(chance)
+    values = {"n": n, "asked": asked, "chance": WALLET_LEVEL * asked}
+    beyond = n > values["chance"] + 2 * np.sqrt(values["chance"])
+    branch = "wallet_none" if not n else "wallet" if beyond else "wallet_as_chance"
+    sentence = say(f"churn.{branch}", **values)
+    level = Verdict.CAUTION if beyond else Verdict.NO_CONCLUSION
+    verdict, reason = judge(Gate(not n, level, say("churn.wallet_chance", **values)))
     return Finding("churn.wallet_loss", sentence, n, "accounts", n=asked, verdict=verdict, reason=reason,
                    practices=("K091",))  # fmt: skip
 
@@ -117,6 +120,7 @@ def contracts_ending(result: Churn) -> Finding:
     ending = len(contracts.ending)
     branch = f"contracts_{'' if ending else 'none_'}ending{'' if contracts.due else '_first'}"
     values = {"ending": ending, "under": contracts.under_contract, "horizon": result.horizon_days}
+    values["value"] = float(contracts.ending["annual_value"].sum())
     rates = {"rate": contracts.rate, "low": contracts.low, "high": contracts.high, "due": contracts.due}
     few = Gate(contracts.due >= CONTRACTS_NEEDED, Verdict.CAUTION, say("churn.contracts_few", n=contracts.due))
     verdict, reason = judge(few)
@@ -165,7 +169,7 @@ def _driver(result: Churn, name: str, practice: str) -> Finding:
     wanted = (name, branch) in (("complaint", "up"), ("threads", "down"))
     return Finding(
         f"churn.{topic}",
-        say(f"churn.{name}_{branch}", odds=odds, low=low, high=high),
+        say(f"churn.{name}_{branch}", odds=odds, low=low, high=high, lower=1 - odds, least=1 - high, most=1 - low),
         odds,
         "odds ratio",
         (low, high),
@@ -187,7 +191,9 @@ def complaint_ageing(result: Churn) -> Finding:
         return Finding("churn.complaint_ageing", say("churn.ageing_none"), 0, "complaints", practices=("K088",))
     old, oldest = int((rows["age_days"] > OLD_DAYS).sum()), int(rows["age_days"].max())
     sentence = say("churn.ageing", open=len(rows), old=old, days=oldest)
-    return Finding("churn.complaint_ageing", sentence, old, "complaints", n=len(rows), practices=("K088",))
+    decision = say("churn.ageing_decision", old=old) if old else ""
+    return Finding("churn.complaint_ageing", sentence, old, "complaints", n=len(rows), decision=decision,
+                   practices=("K088",))  # fmt: skip
 
 
 def concentration_stress(result: Churn) -> Finding:

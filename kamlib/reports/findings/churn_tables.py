@@ -49,6 +49,9 @@ def churn_accounts(result: Churn, *actions: str) -> pd.DataFrame:
         rows = rows.sort_values(["margin_lost", "account_id"], ascending=[False, True])
     named = rows["name"].fillna(rows["account_id"])
     words = rows["action"].map({code: say(f"churn.action_{code}") for code in rows["action"].unique()})
+    # What the month's list says of an account is said of it everywhere.
+    listed = churn_agenda(result).set_index("account_id")["to_do"]
+    words = rows["account_id"].map(listed.astype(object)).where(rows["account_id"].isin(listed.index), words)
     shown = rows.drop(columns=["reasons", "first", "last"])
     why = _reasons(rows, say("churn.reason_none"))
     return shown.assign(name=named, why=why, action=words).reset_index(drop=True)

@@ -69,5 +69,6 @@ def _lost_share(contracts: Renewals | None) -> float:
 
 def _is_fresh(accounts: pd.DataFrame, silence: Silence, horizon_days: int) -> pd.Series:
     """Whether the account became silent within the last *horizon_days*: older silences are on the list to win back."""
+    wanted = accounts["is_silent"] & (accounts["action"] != "let_go")  # nobody is asked why who is not worth asking
     silent_for = accounts["recency_days"] - np.maximum(silence.gaps * accounts["gap_median_days"], silence.floor_days)
-    return accounts["is_silent"] & (silent_for <= horizon_days)
+    return wanted & (silent_for <= horizon_days)
