@@ -17,10 +17,10 @@ from kamlib.studies.visits.callplan import Plan
 from kamlib.studies.visits.states import ONE_ORDER, OUT_OF_SEASON, SILENT
 
 PLAN = [
-    "account_id", "name", "manager_id", "class", "state", "revenue_quarter", "expected", "today", "plan", "change",
+    "account_id", "name", "manager_id", "class", "state", "revenue_a_quarter", "expected", "today", "plan", "change",
     "sales_gain", "gain", "next_visit", "why",
 ]  # fmt: skip
-APART = ["account_id", "name", "manager_id", "state", "last_order", "revenue_quarter", "today"]
+APART = ["account_id", "name", "manager_id", "state", "last_order", "revenue_a_quarter", "today"]
 MANAGERS = [
     "manager_id", "hours_available", "hours_elsewhere", "hours_today", "hours_plan", "hours_left", "today", "plan",
 ]  # fmt: skip
@@ -191,7 +191,7 @@ def plan_table(result: Visits) -> pd.DataFrame:
     accounts, crowded = result.plan.accounts, set(_crowded(result.plan)["manager_id"])
     why = [_why(row, row["manager_id"] in crowded) for row in accounts.to_dict("records")]
     named = accounts.assign(why=why, state=_states_named(accounts["state"]))
-    return named.rename(columns={"revenue": "revenue_quarter"})
+    return named.rename(columns={"revenue": "revenue_a_quarter"})
 
 
 def apart_table(result: Visits) -> pd.DataFrame:
@@ -199,7 +199,7 @@ def apart_table(result: Visits) -> pd.DataFrame:
     if result.plan is None:
         return pd.DataFrame(columns=APART)
     apart = result.plan.apart.sort_values("revenue", ascending=False, ignore_index=True)
-    return apart.assign(state=_states_named(apart["state"])).rename(columns={"revenue": "revenue_quarter"})[APART]
+    return apart.assign(state=_states_named(apart["state"])).rename(columns={"revenue": "revenue_a_quarter"})[APART]
 
 
 def _states_named(states: pd.Series) -> list[str]:
