@@ -65,6 +65,12 @@ class Estimate:
     n: int
     weights: float
 
+    @classmethod
+    def of(cls, values, covariance, log_likelihood, n, weights) -> Self:
+        """The estimate with the standard errors that the covariance of the log parameters gives."""
+        errors = values * np.sqrt(np.diag(covariance))
+        return cls(tuple(values.tolist()), tuple(errors.tolist()), float(log_likelihood), n, float(weights))
+
 
 @dataclass(frozen=True)
 class Model:

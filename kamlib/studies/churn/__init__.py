@@ -196,7 +196,7 @@ def measure(
         renewals=contracts,
         equity=equity(sales, book.settings.value("abc_cuts"), level=level, seed=seed),
         stress=concentration_stress(sales, accounts.set_index("account_id")["risk"]),
-        reliability=held.reliability(),
+        reliability=held.reliability,
         policy=policy,
         silence_gaps=silence_gaps,
         has=frozenset(name for name in book.tables if book.has(name)),

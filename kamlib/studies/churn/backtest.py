@@ -157,7 +157,8 @@ def shuffled_lifts(
 ) -> np.ndarray:
     """(times,) lift of a candidate when the outcomes are shuffled among the accounts of each day.
 
-    A negative control: nothing can be known then, so a lift that stays above 1 would show a leak.
+    A negative control: a lift that stays above 1 would show that the cases tested on taught the candidate. It cannot
+    see a column that looks ahead; planted future rows are the test of that.
     """
     rng = np.random.default_rng(seed)
     columns = {s.moment: candidate.columns(s) for s in slices}

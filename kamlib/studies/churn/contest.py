@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -78,6 +79,7 @@ class Contest:
         bins = int(np.clip(said["is_silent"].sum() // 5, 2, 10))
         return calibration(said[self.winner.name], said["is_silent"], bins=bins, level=self.rules.level).curve
 
+    @cached_property
     def reliability(self) -> Reliability | None:
         """How far the risks of the winner were off on the days tested; None without events."""
         if not len(self.table):

@@ -77,7 +77,7 @@ def possible_losses(margin: pd.Series, contest: Contest, seed: int = 0) -> np.nd
         return np.empty(0)
     rng = np.random.default_rng(seed)
     money = margin.loc[contest.live.codes].to_numpy()
-    columns, lost, held = contest.winner.columns(contest.live), [], contest.reliability()
+    columns, lost, held = contest.winner.columns(contest.live), [], contest.reliability
     for _ in range(DRAWS // 200):  # in parts: many accounts times many draws would not fit into memory
         risks = answer.draws(columns, rng, 200)
         risks = held.redrawn(risks, rng) if held else risks
