@@ -1,10 +1,10 @@
 """The programme of executive visits: complaints first, none before it is due, as many a week as can be held."""
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from kamlib import open_book
+from kamlib.reports import findings
 from kamlib.reports.playbooks import executive_visits as words
 from kamlib.studies.plans import executive_visits as plan
 
@@ -86,19 +86,8 @@ def test_the_programme_is_told_of_in_number(tmp_path, n, says):
     assert words.programme(_plan(tmp_path, keys=keys)).sentence.startswith(says)
 
 
-@pytest.mark.parametrize(
-    ("share", "n", "says"),
-    [
-        (np.nan, 0, "The book does not say who made which visit"),
-        (0.5, 3, "Only 3 visits say who made them"),
-        (
-            0.5,
-            300,
-            "Executives made 50% of the visiting hours of twelve months, which is at or above the 33% declared.",
-        ),
-        (0.1, 300, "Executives made 10% of the visiting hours of twelve months, below the 33% declared."),
-    ],
-)
-def test_the_share_of_time_has_a_sentence_for_each_case(share, n, says):
-    result = plan.VisitProgramme(None, None, share, 1 / 3, "hours", n, 183, True, None, None)
-    assert words.time_share(result).sentence.startswith(says)
+def test_the_time_of_executives_is_told_as_on_the_page_of_visits(tmp_path):
+    result = _plan(tmp_path, visits=[_visit("0001", "2026-09-01")])
+    assert findings.executive_time(result).sentence.startswith("Executives bear 100% of all visiting time")
+    none = findings.executive_time(_plan(tmp_path / "none", drop=("visits",)))
+    assert none.sentence == "Without visits on record the executives' share of visiting time is not known."

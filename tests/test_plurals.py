@@ -1,4 +1,4 @@
-"""Counts in the sentences of playbooks and course agree with what is counted, also where there is one."""
+"""Counts in the sentences of playbooks, visits and course agree with what is counted, also where there is one."""
 
 import re
 import string
@@ -13,6 +13,7 @@ from kamlib.training import wording
 
 PACKAGE = Path(kamlib.__file__).parent
 PLAYBOOKS = sorted(path.stem for path in (PACKAGE / "studies" / "plans").glob("[a-z]*.py"))
+DESK = ("visits", "visit_brief", "due_list", "dues", "weekly", "dossier", "page", "empty")
 COURSE = sorted(path.stem for path in (PACKAGE / "reports" / "language" / "en" / "training").glob("*.yml"))
 MANY = re.findall(
     r"\w+",
@@ -59,10 +60,10 @@ def test_a_bare_count_before_a_plural_noun_is_found():
     assert not _faults({"x": "{n:# account has|# accounts have} one of {share:.0%} of the accounts."})
 
 
-@pytest.mark.parametrize("playbook", [*PLAYBOOKS, "actions", "answers", "flags"])
-def test_the_sentences_of_a_playbook_agree_with_a_count_of_one(playbook):
+@pytest.mark.parametrize("topic", [*PLAYBOOKS, *DESK, "actions", "answers", "flags"])
+def test_the_sentences_of_a_topic_agree_with_a_count_of_one(topic):
     catalogue = sentences._catalogue(sentences.DEFAULT_LANGUAGE)
-    assert _faults({key: text for key, text in catalogue.items() if key.split(".")[0] == playbook}) == {}
+    assert _faults({key: text for key, text in catalogue.items() if key.split(".")[0] == topic}) == {}
 
 
 @pytest.mark.parametrize("topic", [topic for topic in COURSE if topic != "columns"])

@@ -11,6 +11,7 @@ from kamlib.reports import figures, findings
 from kamlib.reports.finding import Verdict
 from kamlib.reports.findings.visits import level_table
 from kamlib.studies.cadence import Cadence
+from kamlib.studies.effects.power import LastingEffect
 from kamlib.studies.visits import Visits
 from kamlib.studies.visits.callplan import Plan
 from kamlib.studies.visits.evidence import Evidence
@@ -18,6 +19,7 @@ from kamlib.studies.visits.experiment import Design, Trial
 from kamlib.studies.visits.hours import Costs
 from kamlib.studies.visits.programme import Programme
 from kamlib.studies.visits.record import Earlier, PlanRecord
+from kamlib.studies.visits.states import ChurnWord
 
 DAY = pd.Timestamp("2026-09-30")
 
@@ -38,7 +40,7 @@ def _evidence(elasticity=0.2, low=0.1, high=0.3, **more) -> Evidence:
         "months": 36,
         "clipped": 0,
         "ladder": ladder,
-        "detectable": SimpleNamespace(elasticity=0.05, power=0.8, n_accounts=200),
+        "detectable": None,
         "lead": SimpleNamespace(passed=True, p_value=0.5, n_accounts=200, level=0.9, alpha=0.1, estimates=leads),
         "targeting": SimpleNamespace(passed=True, p_value=0.5),
         "permuted": SimpleNamespace(passed=True, false_positive_share=0.1, draws=100),
@@ -155,14 +157,22 @@ def test_without_visits_every_chapter_says_so_in_its_own_sentence():
     assert len(set(said)) == len(said)
 
 
-@pytest.mark.parametrize(("elasticity", "word"), [(0.05, "so this book can tell"), (0.5, "may well miss it")])
+@pytest.mark.parametrize(
+    ("elasticity", "word"),
+    [
+        (0.05, "5 percent more revenue for ten percent more visits, kept up"),
+        (0.05, "so this book can tell. The interval of the answer, by the same error, reaches 0.3 down from it."),
+        (0.5, "may well miss it"),
+        (np.inf, "No lasting effect, however large"),
+    ],
+)
 def test_power(elasticity, word):
-    seen = SimpleNamespace(elasticity=elasticity, power=0.8, n_accounts=200)
-    assert word in findings.visit_power(_result(_evidence(detectable=seen))).sentence
+    seen = LastingEffect(elasticity, 0.03, 60.0, 0.8, 0.9, 200)
+    assert word in findings.visit_power(_result(_evidence(), detectable=seen)).sentence
 
 
 def test_power_that_cannot_be_computed():
-    assert "cannot be computed" in findings.visit_power(_result(_evidence(detectable=None))).sentence
+    assert "cannot be computed" in findings.visit_power(_result(_evidence())).sentence
 
 
 @pytest.mark.parametrize(
@@ -211,7 +221,7 @@ def _classes(p):
     return SimpleNamespace(classes=frame, heterogeneity_p=p)
 
 
-@pytest.mark.parametrize(("p", "text"), [(0.5, "respond alike"), (0.001, "visits move class A most")])
+@pytest.mark.parametrize(("p", "text"), [(0.5, "respond alike"), (0.001, "visits move large accounts most")])
 def test_classes(p, text):
     assert text in findings.visit_classes(_result(_evidence(classes=_classes(p)))).sentence
 
@@ -356,9 +366,9 @@ def _design(lift, expected=0.2, **more):
 @pytest.mark.parametrize(
     ("design", "plan", "verdict", "text"),
     [
-        (_design(0.1), None, Verdict.USABLE, "Offer the extra visit to the 1 accounts"),
-        (_design(0.1), SimpleNamespace(), Verdict.CAUTION, "Offer the extra visit to the 1 accounts"),
-        (_design(0.1, is_apart=True), SimpleNamespace(), Verdict.USABLE, "Offer the extra visit to the 1 accounts"),
+        (_design(0.1), None, Verdict.USABLE, "Offer the extra visit to the one account"),
+        (_design(0.1), SimpleNamespace(), Verdict.CAUTION, "Offer the extra visit to the one account"),
+        (_design(0.1, is_apart=True), SimpleNamespace(), Verdict.USABLE, "Offer the extra visit to the one account"),
         (_design(0.6), None, Verdict.NO_CONCLUSION, "Do not spend visits on this experiment"),
     ],
 )
@@ -506,6 +516,41 @@ def test_without_an_experiment_an_effect_is_no_more_than_a_caution(finding):
     assert "find out many books in which visits followed sales, but not all" in found.reason
 
 
+@pytest.mark.parametrize(
+    ("churn", "keys", "text"),
+    [
+        (None, "", "Keep the visits of an account that stands on this month's list of the churn report."),
+        (["x"], "", "No account of the plan stands on this month's list of the churn report."),
+        (["a"], "", "The one account of the plan on this month's list of the churn report keeps its visits."),
+        (["a", "b", "x"], "", "The 2 accounts of the plan on this month's list of the churn report keep their visits."),
+        (["a"], "b", "Talk first about the one key account that would lose visits: b (3 to 1)."),
+        (["a"], "ac", "one up and one down. The one"),
+    ],
+)
+def test_what_to_do_with_the_plan(churn, keys, text):
+    word = churn and ChurnWord(frozenset(churn), frozenset())
+    result = _result(_evidence(), plan=_plan(), churn=word, keys=frozenset(keys))
+    assert text in findings.call_plan(result).decision
+
+
+def test_of_many_key_accounts_that_lose_visits_those_that_lose_most_are_named():
+    rows = _plan().accounts.loc[[1] * 7].assign(account_id=list("abcdefg"), name=list("abcdefg"))
+    result = _result(_evidence(), plan=_plan(accounts=rows), keys=frozenset("abcdefg"))
+    said = (
+        "Talk first about the 7 key accounts that would lose visits, most of all a (3 to 1), b (3 to 1), c (3 to 1), "
+    )
+    assert said in findings.call_plan(result).decision
+    assert findings.plan_table(result)["is_key"].all()
+
+
+def test_managers_stand_under_their_names_and_sizes_are_no_classes():
+    result = _result(_evidence(), plan=_plan(), managers=pd.Series({"M1": "Lin Yi-chun"}))
+    table = findings.plan_table(result)
+    assert set(table["manager"]) == {"Lin Yi-chun"} and set(table["manager_id"]) == {"M1"}
+    assert table["opening_size"].tolist() == ["large accounts", "middle-sized accounts", "new accounts"]
+    assert findings.plan_managers(result)["manager"].tolist() == ["Lin Yi-chun"]
+
+
 def _moved(visits, hours, **more):
     plan = _plan(**more)
     accounts = plan.accounts.assign(plan=[visits, 0, 0])
@@ -550,8 +595,8 @@ def test_accounts_apart_are_counted_and_listed_with_their_state():
     apart = replace(plan, accounts=plan.accounts.assign(state=["silent", "one_order", ""]))
     result = _result(_evidence(), plan=apart)
     assert "For 2 accounts the plan books no gain" in findings.plan_apart(result).sentence
-    assert findings.apart_table(result)["state"].tolist() == ["silent", "bought once"]
-    assert "No account in the plan has fallen silent" in findings.plan_apart(_result(_evidence(), plan=plan)).sentence
+    assert findings.apart_table(result)["state"].tolist() == ["newly silent", "bought once"]
+    assert "No account in the plan is newly silent" in findings.plan_apart(_result(_evidence(), plan=plan)).sentence
     assert findings.plan_apart(_result(_evidence())).verdict is Verdict.NO_CONCLUSION
 
 
@@ -575,7 +620,8 @@ def test_a_plan_says_why_for_every_account():
         (-2.0, "least", -9.0, "", "A visit costs more than it brings; lowered as far as allowed."),
         (0.2, "least", 9.0, "on_trial", "As today: set aside for an experiment."),
         (0.2, "least", 9.0, "one_order", "As today: a single order in a year, on 30 September 2026, tells no pace."),
-        (0.2, "least", 9.0, "silent", "As today: silent since 30 September 2026. Find out why first."),
+        (0.2, "least", 9.0, "silent", "As today: newly silent, no order since 30 September 2026. Find out why first."),
+        (0.2, "least", -9.0, "listed", "Not lowered, in whole visits: on this month's list of the churn report."),
         (0.2, "least", -9.0, "case_open", "Not lowered, in whole visits: a complaint is open."),
         (0.2, "least", -9.0, "contract_ends", "Not lowered, in whole visits: the contract ends soon."),
         (0.2, "least", -9.0, "overdue", "Not lowered, in whole visits: contact is overdue."),
@@ -638,23 +684,23 @@ def _cadence(**more) -> Cadence:
 @pytest.mark.parametrize(
     ("make", "values", "text"),
     [
-        (findings.contact_rhythm, {}, "Of 1 accounts 1 are overdue"),
+        (findings.contact_rhythm, {}, "Of one account one is overdue"),
         (
             findings.contact_rhythm,
             {"stages": pd.DataFrame({"stage": ["customer"], "accounts": [1], "overdue": [0], "never": [0]})},
-            "All 1 accounts have been contacted",
+            "The one account has been contacted",
         ),
         (
             findings.contact_rhythm,
             {"stages": pd.DataFrame({"stage": [], "accounts": [], "overdue": [], "never": []})},
             "No account is a prospect",
         ),
-        (findings.log_delay, {}, "Half of 100 contacts are written down within 2.0 days"),
+        (findings.log_delay, {}, "Half of 100 contacts are written down within 2 days"),
         (findings.log_delay, {"logged": 0}, "is not on record"),
         (findings.executive_time, {}, "Executives bear 10% of all visiting time (by hours). The practice asks for"),
         (findings.executive_time, {"executive_share": 0.0}, "None of the 100 visits with a known visitor is by an"),
         (findings.executive_time, {"executive_share": np.nan}, "is not on record"),
-        (findings.contact_levels, {}, "0 were met on two levels or more in the last year; in 1"),
+        (findings.contact_levels, {}, "none was met on two levels or more in the last year; in one"),
         (findings.contact_levels, {"levels": pd.DataFrame()}, "not on record"),
         (findings.symposium, {}, "was held on 30 September 2026, and 50%"),
         (findings.symposium, {"symposia": 0}, "more than a year ago"),

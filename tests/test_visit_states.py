@@ -1,5 +1,7 @@
 """How accounts stand before a plan, what they sell in a quarter, and the hours there are for it."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from kamlib import open_book
 from kamlib.studies.cadence import keep_rhythm
 from kamlib.studies.visits.hours import Costs, contacts, manager_hours
 from kamlib.studies.visits.pace import Outcomes, outcomes, paces, purchase_days
-from kamlib.studies.visits.states import states
+from kamlib.studies.visits.states import ChurnWord, states
 
 from books import write_folder
 
@@ -65,10 +67,12 @@ def test_every_account_has_the_first_state_that_holds(book):
     assert found.loc["silent", "last_order"] == pd.Timestamp("2026-04-01")
 
 
-def test_a_quarter_without_an_order_a_year_ago_is_a_season_where_many_would_be_expected(tmp_path):
-    days = pd.date_range("2024-04-01", "2026-09-28", freq="10D")
+def test_a_quarter_without_an_order_in_any_year_is_a_season_where_many_would_be_expected(tmp_path):
+    days = pd.date_range("2023-04-01", "2026-09-28", freq="10D")
+    summer = days[days.month.isin(range(4, 10))]
     habits = {
-        "summer": days[days.month.isin(range(4, 10))],
+        "summer": summer,
+        "missed": summer.union(days[(days >= "2024-10-01") & (days < "2025-01-01")]),  # bought then the year before
         "always": days,
         "seldom": days[days.month.isin((5, 8))][::2],
         "new": days[days >= "2026-04-01"],
@@ -79,7 +83,29 @@ def test_a_quarter_without_an_order_a_year_ago_is_a_season_where_many_would_be_e
     }
     book = open_book(write_folder(frames, tmp_path / "book"), as_of=TODAY.date())
     found = states(book, TODAY)["state"]
-    assert found.to_dict() == {"summer": "out_of_season", "always": "", "seldom": "", "new": ""}
+    assert found.to_dict() == {"summer": "out_of_season", "missed": "", "always": "", "seldom": "", "new": ""}
+
+
+def _published(folder, as_of="2026-09-30"):
+    """A period's folder with a churn report that lists two accounts and calls one silent."""
+    place = folder / "churn" / "tables"
+    place.mkdir(parents=True)
+    pd.DataFrame({"account_id": ["case", "once"]}).to_parquet(place / "agenda.parquet")
+    pd.DataFrame({"account_id": ["fine", "late"], "status": ["silent", "active"]}).to_parquet(
+        place / "accounts.parquet"
+    )
+    (folder / "churn" / "manifest.json").write_text(json.dumps({"as_of": as_of}), encoding="utf-8")
+    return str(folder)
+
+
+def test_the_churn_report_of_the_period_says_who_is_listed_and_silent(book, tmp_path):
+    found = states(book, TODAY, churn=ChurnWord.of(_published(tmp_path), TODAY))["state"]
+    assert found[["case", "once", "fine", "late"]].tolist() == ["listed", "one_order", "silent", ""]
+
+
+def test_a_churn_report_of_another_day_or_none_says_nothing(tmp_path):
+    assert ChurnWord.of(_published(tmp_path, as_of="2026-06-30"), TODAY) is None
+    assert ChurnWord.of(str(tmp_path / "nowhere"), TODAY) is None and ChurnWord.of("", TODAY) is None
 
 
 def test_without_contacts_on_record_nobody_is_overdue(book):

@@ -14,7 +14,7 @@ from kamlib.book.store import Book
 from kamlib.errors import RequestError
 from kamlib.studies import dues
 from kamlib.studies.cadence import Cadence, keep_rhythm
-from kamlib.studies.portfolio import key_accounts
+from kamlib.studies.portfolio import key_accounts, manager_names
 from kamlib.studies.silence import silent
 
 GROUPS = {
@@ -207,11 +207,7 @@ def _ranked(rows: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _names(book: Book, accounts: pd.DataFrame) -> pd.Series:
-    names = accounts.set_index("account_id")["name"]
-    if "managers" not in book.tables:
-        return names
-    managers = book.collect(book.table("managers", "manager_id", "name"), ["manager_id"])
-    managers = managers.set_index("manager_id")["name"]
+    names, managers = accounts.set_index("account_id")["name"], manager_names(book)
     return pd.concat([names, managers[~managers.index.isin(names.index)]])
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pandas as pd
 
 from kamlib.book.features import last_day
@@ -12,6 +9,7 @@ from kamlib.book.panel import account_features
 from kamlib.book.store import Book
 from kamlib.errors import RequestError
 from kamlib.studies.classes import abc
+from kamlib.studies.period_tables import period_table
 
 KEY_CLASS = "A"
 
@@ -107,11 +105,31 @@ def key_accounts(book: Book, tables: str = "") -> tuple[pd.Series, str]:
 
 def _named_by_segmentation(book: Book, tables: str) -> pd.Series | None:
     """Those the segmentation report of this very day names; None without one."""
-    folder = Path(tables) / "segmentation"
-    path, manifest = folder / "tables" / "accounts.parquet", folder / "manifest.json"
-    if not tables or not path.is_file():
-        return None
-    if manifest.is_file() and json.loads(manifest.read_text(encoding="utf-8"))["as_of"] != str(day_of(book).date()):
-        return None
-    said = pd.read_parquet(path)
-    return said.loc[said["is_key"].eq(True), "account_id"] if "is_key" in said else None
+    said = period_table(tables, "segmentation", "accounts", day_of(book))
+    return said.loc[said["is_key"].eq(True), "account_id"] if said is not None and "is_key" in said else None
+
+
+def manager_names(book: Book) -> pd.Series:
+    """Names by manager_id; empty where the book does not hold them.
+
+    Examples
+    --------
+    >>> manager_names(book)["M01"]  # doctest: +SKIP
+    """
+    if "managers" not in book.tables:
+        return pd.Series(dtype="str")
+    managers = book.table("managers", "manager_id", "name")
+    return book.collect(managers, ["manager_id"]).set_index("manager_id")["name"].dropna()
+
+
+def with_managers(frame: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
+    """The frame with ``manager``: the name of ``manager_id``, or the identifier where there is no name.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"manager_id": ["M01", "M02"]})
+    >>> with_managers(rows, pd.Series({"M01": "Lin Yi-chun"}))["manager"].tolist()
+    ['Lin Yi-chun', 'M02']
+    """
+    found = frame["manager_id"].astype(object)
+    return frame.assign(manager=found.map(names.astype(object)).fillna(found))

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from kamlib.reports.figures.style import ACCENT, PALETTE, SOFT, WARM, axes, blank, footnote
-from kamlib.reports.findings.visits import class_label
+from kamlib.reports.findings.visits import size_label
 from kamlib.reports.sentences import money
 from kamlib.studies.visits import Visits
 
@@ -22,7 +22,7 @@ def draw_response_curves(result: Visits) -> Axes:
     curves = result.plan.curves
     for colour, (name, part) in zip(PALETTE, curves.groupby("class"), strict=False):
         if result.plan.basis != "judgement":
-            drawn.plot(part["visits_a_month"], part["estimated"], color=colour, label=class_label(name))
+            drawn.plot(part["visits_a_month"], part["estimated"], color=colour, label=size_label(name))
             drawn.fill_between(part["visits_a_month"], part["low"], part["high"], color=colour, alpha=0.1, linewidth=0)
         drawn.plot(part["visits_a_month"], part["judged"], color=colour, linestyle="--", linewidth=1)
         drawn.plot(part["today"].iloc[0], 1, "o", color=colour)

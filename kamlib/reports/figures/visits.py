@@ -12,7 +12,6 @@ from matplotlib.ticker import PercentFormatter
 from kamlib.reports.figures.style import ACCENT, GREY, SOFT, WARM, axes, blank, footnote
 from kamlib.reports.findings.visits import (
     channel_table,
-    class_label,
     class_table,
     ladder_table,
     level_table,
@@ -78,9 +77,8 @@ def draw_class_effects(result: Visits) -> Axes:
         return blank("Who responds")
     drawn = axes("Who responds", "effect of visits, coefficient of log(1 + visits a month)", height=2.8)
     rows = np.arange(len(table))[::-1]
-    drawn.scatter(table["estimate"], rows + 0.12, facecolors="none", edgecolors=GREY, label="class alone")
-    labels = [class_label(name) for name in table["class"]]
-    _bars(drawn, labels, table["pooled_estimate"], table["pooled_low"], table["pooled_high"], [ACCENT])
+    drawn.scatter(table["estimate"], rows + 0.12, facecolors="none", edgecolors=GREY, label="alone")
+    _bars(drawn, table["opening_size"], table["pooled_estimate"], table["pooled_low"], table["pooled_high"], [ACCENT])
     drawn.legend(frameon=False, fontsize=8)
     n = int(table["n_accounts"].sum())
     footnote(drawn, f"n = {n:,} accounts; bars: {result.level:.0%} intervals, drawn towards the mean of all")

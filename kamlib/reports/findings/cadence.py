@@ -8,10 +8,22 @@ import pandas as pd
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
 from kamlib.reports.findings.visits import absent, nothing
 from kamlib.reports.sentences import say
+from kamlib.studies.portfolio import with_managers
 from kamlib.studies.visits import Visits
 
 ENOUGH_VISITS = 30
-OVERDUE = ["account_id", "name", "manager_id", "stage", "last_contact", "since_days", "allowed_days", "overdue_days"]
+MANAGERS = ["manager_id", "manager", "accounts", "overdue", "overdue_share", "log_delay_days", "logged_late_share"]
+OVERDUE = [
+    "account_id",
+    "name",
+    "manager_id",
+    "manager",
+    "stage",
+    "last_contact",
+    "since_days",
+    "allowed_days",
+    "overdue_days",
+]
 
 
 def contact_rhythm(result: Visits) -> Finding:
@@ -131,14 +143,15 @@ def overdue_table(result: Visits) -> pd.DataFrame:
     if result.cadence is None:
         return pd.DataFrame(columns=OVERDUE)
     late = result.cadence.overdue
-    return late.assign(stage=[say(f"visits.stage_{stage}") for stage in late["stage"]])[OVERDUE]
+    late = late.assign(stage=[say(f"visits.stage_{stage}") for stage in late["stage"]])
+    return with_managers(late, result.managers)[OVERDUE]
 
 
 def manager_table(result: Visits) -> pd.DataFrame:
     """Rhythm and logging by manager."""
     if result.cadence is None:
-        return pd.DataFrame(columns=["manager_id", "accounts", "overdue", "overdue_share", "log_delay_days"])
-    return result.cadence.managers
+        return pd.DataFrame(columns=MANAGERS)
+    return with_managers(result.cadence.managers, result.managers)[MANAGERS]
 
 
 def _enough(n: int) -> Gate:

@@ -10,20 +10,23 @@ import pandas as pd
 from kamlib.book.periods import Period
 from kamlib.reports import due_dates
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
-from kamlib.reports.findings.visits import absent, effect_gates, nothing
+from kamlib.reports.findings.visits import absent, effect_gates, nothing, sized
 from kamlib.reports.sentences import say
+from kamlib.studies.portfolio import with_managers
 from kamlib.studies.visits import Visits
 from kamlib.studies.visits.callplan import Plan
 from kamlib.studies.visits.states import ONE_ORDER, OUT_OF_SEASON, SILENT
 
 PLAN = [
-    "account_id", "name", "manager_id", "class", "state", "revenue_a_quarter", "expected", "today", "plan", "change",
-    "sales_gain", "gain", "next_visit", "why",
+    "account_id", "name", "manager_id", "manager", "opening_size", "is_key", "state", "revenue_a_quarter", "expected",
+    "today", "plan", "change", "sales_gain", "gain", "next_visit", "why",
 ]  # fmt: skip
-APART = ["account_id", "name", "manager_id", "state", "last_order", "revenue_a_quarter", "today"]
+APART = ["account_id", "name", "manager_id", "manager", "state", "last_order", "revenue_a_quarter", "today"]
 MANAGERS = [
-    "manager_id", "hours_available", "hours_elsewhere", "hours_today", "hours_plan", "hours_left", "today", "plan",
+    "manager_id", "manager", "hours_available", "hours_elsewhere", "hours_today", "hours_plan", "hours_left", "today",
+    "plan",
 ]  # fmt: skip
+MOST_NAMED = 5
 PRACTICES = ("K084",)
 COST_APART = 0.1  # of the declared cost of a visit: further apart, the reader is told
 
@@ -60,9 +63,26 @@ def call_plan(result: Visits) -> Finding:
         len(accounts),
         verdict,
         reason,
-        say("visits.plan_decision", **values),
+        _plan_decision(result, values),
         PRACTICES,
     )
+
+
+def _plan_decision(result: Visits, values: dict) -> str:
+    """What to do with the plan: the moves, the key accounts among them, and what the churn report has to say."""
+    accounts = result.plan.accounts
+    keys = accounts[accounts["account_id"].isin(result.keys) & (accounts["change"] <= -1)]
+    said = [say("visits.plan_decision", **values)]
+    if len(keys):
+        first = keys.head(MOST_NAMED)
+        rows = zip(first["name"].fillna(first["account_id"]), first["today"], first["plan"], strict=True)
+        named = ", ".join(say("visits.plan_key", name=name, today=today, plan=plan) for name, today, plan in rows)
+        branch = "keys" if len(keys) <= MOST_NAMED else "keys_more"
+        said.append(say(f"visits.plan_{branch}", keys=len(keys), named=named))
+    listed = result.churn.listed if result.churn else ()
+    kept = int(accounts["account_id"].isin(listed).sum())
+    said.append(say("visits.plan_listed" if result.churn else "visits.plan_unlisted", listed=kept))
+    return " ".join(said)
 
 
 def _no_plan(result: Visits, name: str) -> Finding:
@@ -101,7 +121,7 @@ def plan_hours(result: Visits) -> Finding:
     branch = "same" if abs(freed) < 1 else "frees" if freed > 0 else "takes"
     branch += "_uncosted" if branch != "same" and plan.costs.cost_from == "unknown" else ""
     over = managers[managers["hours_left"] < -0.5]
-    named = ", ".join(say("visits.hours_over", id=m.manager_id, hours=-m.hours_left) for m in over.itertuples())
+    named = _hours_named(over["manager"], -over["hours_left"])
     verdict, reason = judge(
         Gate(over.empty, Verdict.CAUTION, say("visits.gate_hours_over", named=named)),
         Gate(managers["hours_available"].notna().all(), Verdict.CAUTION, say("visits.gate_hours_unknown")),
@@ -114,7 +134,7 @@ def plan_hours(result: Visits) -> Finding:
         n=len(managers),
         verdict=verdict,
         reason=reason,
-        decision=_relief(_crowded(plan)),
+        decision=_relief(with_managers(_crowded(plan), result.managers)),
         practices=PRACTICES,
     )
 
@@ -126,10 +146,13 @@ def _crowded(plan: Plan) -> pd.DataFrame:
 
 def _relief(crowded: pd.DataFrame) -> str:
     """Accounts that are worth their visits had better change hands than lose them."""
-    lacking = crowded["hours_today"] - crowded["hours_budget"]
-    pairs = zip(crowded["manager_id"], lacking, strict=True)
-    named = ", ".join(say("visits.hours_over", id=name, hours=hours) for name, hours in pairs)
+    named = _hours_named(crowded["manager"], crowded["hours_today"] - crowded["hours_budget"])
     return say("visits.hours_relief", named=named) if named else ""
+
+
+def _hours_named(managers: pd.Series, hours: pd.Series) -> str:
+    pairs = zip(managers, hours, strict=True)
+    return ", ".join(say("visits.hours_over", name=name, hours=number) for name, number in pairs)
 
 
 def plan_flatness(result: Visits) -> Finding:
@@ -190,8 +213,9 @@ def plan_table(result: Visits) -> pd.DataFrame:
         return pd.DataFrame(columns=PLAN)
     accounts, crowded = result.plan.accounts, set(_crowded(result.plan)["manager_id"])
     why = [_why(row, row["manager_id"] in crowded) for row in accounts.to_dict("records")]
-    named = accounts.assign(why=why, state=_states_named(accounts["state"]))
-    return named.rename(columns={"revenue": "revenue_a_quarter"})
+    is_key = accounts["account_id"].isin(result.keys)
+    named = sized(accounts).assign(why=why, state=_states_named(accounts["state"]), is_key=is_key)
+    return with_managers(named.rename(columns={"revenue": "revenue_a_quarter"}), result.managers)
 
 
 def apart_table(result: Visits) -> pd.DataFrame:
@@ -199,7 +223,8 @@ def apart_table(result: Visits) -> pd.DataFrame:
     if result.plan is None:
         return pd.DataFrame(columns=APART)
     apart = result.plan.apart.sort_values("revenue", ascending=False, ignore_index=True)
-    return apart.assign(state=_states_named(apart["state"])).rename(columns={"revenue": "revenue_a_quarter"})[APART]
+    named = apart.assign(state=_states_named(apart["state"])).rename(columns={"revenue": "revenue_a_quarter"})
+    return with_managers(named, result.managers)[APART]
 
 
 def _states_named(states: pd.Series) -> list[str]:
@@ -227,10 +252,9 @@ def plan_managers(result: Visits) -> pd.DataFrame:
     """Hours and visits of every manager, today and planned; ``hours_left`` of those declared, below zero where over."""
     if result.plan is None:
         return pd.DataFrame(columns=MANAGERS)
-    managers = result.plan.managers
-    return managers.assign(
-        hours_left=managers["hours_available"] - managers["hours_elsewhere"] - managers["hours_plan"]
-    )
+    managers = with_managers(result.plan.managers, result.managers)
+    left = managers["hours_available"] - managers["hours_elsewhere"] - managers["hours_plan"]
+    return managers.assign(hours_left=left)
 
 
 def plan_days(result: Visits) -> pd.DataFrame:

@@ -9,9 +9,9 @@ from kamlib.reports.finding import Finding, Gate, Verdict, judge
 from kamlib.reports.reminders import in_words
 from kamlib.reports.sentences import say
 from kamlib.studies.due_list import DueList
+from kamlib.studies.portfolio import with_managers
 
 STALE_DAYS = 45
-SHOWN = ["due_on", "days_overdue", "manager_id", "what", "why", "revenue"]
 PRACTICES = {
     "all": ("K075", "K077", "K081"),
     "contacts": ("K075", "K077"),
@@ -105,9 +105,9 @@ def due_logs(result: DueList) -> Finding:
 
 
 def due_table(result: DueList, group: str = "") -> pd.DataFrame:
-    """The list, or one group of it, in words."""
+    """The list, or one group of it, in words, with the names of the managers."""
     rows = result.of(group) if group else result.rows
-    return in_words(rows, result.names)
+    return with_managers(in_words(rows, result.names), result.names)
 
 
 def due_calendar(result: DueList) -> pd.DataFrame:
@@ -125,8 +125,7 @@ def due_calendar(result: DueList) -> pd.DataFrame:
 
 def due_managers(result: DueList) -> pd.DataFrame:
     """How much each manager has on the list, with names."""
-    names = result.managers["manager_id"].map(result.names)
-    return result.managers.assign(name=names.fillna(result.managers["manager_id"]))
+    return with_managers(result.managers, result.names)
 
 
 def due_keys(result: DueList) -> str:

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
-from kamlib.reports.findings.visits import absent, nothing
+from kamlib.reports.findings.visits import absent, nothing, sized
 from kamlib.reports.sentences import say
 from kamlib.studies.visits import Visits
 
 PRACTICES = ("K082", "K084")
-OFFERS = ["account_id", "class", "is_offered"]
+OFFERS = ["account_id", "opening_size", "is_offered"]
 POWER = ["run_months", "lift_seen", "accounts_needed"]
 
 
@@ -76,10 +76,10 @@ def _finished(result: Visits) -> Finding:
 
 
 def offer_table(result: Visits) -> pd.DataFrame:
-    """Who is offered an extra visit, dealt at random within class."""
+    """Who is offered an extra visit, dealt at random among accounts of like size at the start."""
     if result.design is None:
         return pd.DataFrame(columns=OFFERS)
-    return result.design.offers.assign(seed=result.design.seed)
+    return sized(result.design.offers).assign(seed=result.design.seed)
 
 
 def power_table(result: Visits) -> pd.DataFrame:

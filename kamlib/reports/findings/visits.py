@@ -9,7 +9,7 @@ from kamlib.reports.finding import Finding, Gate, Verdict, judge
 from kamlib.reports.sentences import say
 from kamlib.studies.effects.carryover import HIGHEST_LAMBDA
 from kamlib.studies.visits import Visits
-from kamlib.studies.visits.evidence import LEAST_ACCOUNTS, LEAST_MONTHS, NEW, Evidence
+from kamlib.studies.visits.evidence import LEAST_ACCOUNTS, LEAST_MONTHS, Evidence
 
 STALE_DAYS = 45
 LITERATURE = {"albers": 0.34, "detailing": 0.245}  # mean elasticities: Albers et al. (2010), and for detailing
@@ -17,7 +17,7 @@ POWER_NEEDED = LITERATURE["albers"]
 ALPHA = 0.05
 TESTS = ("lead", "targeting", "permuted", "peers")
 LADDER = ["method", "elasticity", "low", "high", "account_months", "n_accounts", "reason"]
-CLASSES = ["class", "n_accounts", "estimate", "pooled_estimate", "pooled_low", "pooled_high", "reason"]
+CLASSES = ["opening_size", "n_accounts", "estimate", "pooled_estimate", "pooled_low", "pooled_high", "reason"]
 LEVELS = ["visitor", "visits", "against_first", "against_low", "against_high"]
 CHANNELS = ["contact_channel", "contacts", "against_first", "against_low", "against_high"]
 QUARTERS = ["quarters_since", "lift_since", "lift_since_low", "lift_since_high"]
@@ -64,21 +64,21 @@ def _branch(evidence: Evidence, low: float, high: float) -> str:
 
 
 def visit_power(result: Visits) -> Finding:
-    """The smallest effect this book could have shown."""
-    evidence = result.evidence
-    if evidence is None:
+    """The smallest lasting effect this book could have shown, of which the answer's interval speaks."""
+    if result.evidence is None:
         return absent(result, "visits.power")
-    seen = evidence.detectable
-    if seen is None:
-        return nothing("visits.power", say("visits.power_none"))
+    seen = result.detectable
+    if seen is None or not np.isfinite(seen.elasticity):
+        return nothing("visits.power", say("visits.power_none" if seen is None else "visits.power_blind"))
     is_fine = seen.elasticity <= POWER_NEEDED
     values = {"smallest": 10 * seen.elasticity, "power": seen.power, "usual": 10 * POWER_NEEDED}
+    values |= {"reach": 10 * seen.reach, "worth": seen.freedom + 1}
     verdict, reason = judge(Gate(is_fine, Verdict.CAUTION, say("visits.power_weak", **values)))
     return Finding(
         "visits.power",
         say("visits.power_fine" if is_fine else "visits.power_poor", **values),
         seen.elasticity,
-        "percent of revenue per percent of visits",
+        "percent of revenue per percent of visits, kept up",
         n=seen.n_accounts,
         verdict=verdict,
         reason=reason,
@@ -119,7 +119,7 @@ def _test_gates(evidence: Evidence) -> tuple[Gate, ...]:
 
 
 def visit_classes(result: Visits) -> Finding:
-    """Which class of account responds most, where classes differ at all."""
+    """Which accounts respond most by their size at the start, where sizes differ at all."""
     evidence = result.evidence
     if evidence is None:
         return absent(result, "visits.classes")
@@ -132,7 +132,7 @@ def visit_classes(result: Visits) -> Finding:
     verdict, reason = judge(*effect_gates(result))
     return Finding(
         "visits.classes",
-        say(f"visits.classes_{branch}", classes=len(known), p=p, top=class_label(top["class"])),
+        say(f"visits.classes_{branch}", classes=len(known), p=p, top=size_label(top["class"])),
         p,
         "p-value that all classes respond alike",
         n=int(known["n_accounts"].sum()),
@@ -226,10 +226,10 @@ def ladder_table(result: Visits) -> pd.DataFrame:
 
 
 def class_table(result: Visits) -> pd.DataFrame:
-    """The effect by class, drawn towards the mean, and alone."""
+    """The effect by size at the start, drawn towards the mean, and alone."""
     if result.evidence is None or result.evidence.classes is None:
         return pd.DataFrame(columns=CLASSES)
-    return result.evidence.classes.classes[CLASSES]
+    return sized(result.evidence.classes.classes)[CLASSES]
 
 
 def level_table(result: Visits) -> pd.DataFrame:
@@ -271,9 +271,15 @@ def read_table(result: Visits) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["what", "count"])
 
 
-def class_label(name: str) -> str:
-    """A class as it is read: new accounts have no past to be classed by."""
-    return say("visits.class_new") if name == NEW else say("visits.class_named", name=name)
+def sized(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with ``opening_size`` in words in the place of ``class``: the segmentation's classes are others."""
+    sizes = [size_label(name) for name in frame["class"]]
+    return frame.assign(**{"class": sizes}).rename(columns={"class": "opening_size"})
+
+
+def size_label(name: str) -> str:
+    """The size of an account in its first year on record; new accounts have none."""
+    return say(f"visits.size_{name}")
 
 
 def effect_gates(result: Visits) -> tuple[Gate, ...]:

@@ -7,7 +7,8 @@ import pandas as pd
 
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
 from kamlib.reports.sentences import say
-from kamlib.studies.weekly import NOBODY, Weekly
+from kamlib.studies.portfolio import with_managers
+from kamlib.studies.weekly import Weekly
 
 STALE_DAYS = 7
 BEHIND_BELOW = 0.90
@@ -142,21 +143,24 @@ def week_spans(result: Weekly) -> pd.DataFrame:
 
 
 def week_managers(result: Weekly) -> pd.DataFrame:
-    """The managers with the name shown for those without one."""
-    names = result.managers["name"].fillna(result.managers["manager_id"])
-    return result.managers.assign(name=names.mask(result.managers["manager_id"] == NOBODY, NOBODY))
+    """The managers, by name where it is known."""
+    return _named(result, result.managers)
 
 
 def week_late(result: Weekly) -> pd.DataFrame:
     """The late order lines; no rows where the book has no deliveries."""
-    columns = ["manager_id", "account_id", "name", "order_id", "promised_on", "days_late"]
-    return pd.DataFrame(columns=columns) if result.late is None else result.late
+    columns = ["manager_id", "manager", "account_id", "name", "order_id", "promised_on", "days_late"]
+    return pd.DataFrame(columns=columns) if result.late is None else _named(result, result.late)
 
 
 def week_unlogged(result: Weekly) -> pd.DataFrame:
     """The contacts not written down; no rows where the book has no log days."""
-    columns = ["manager_id", "account_id", "name", "visit_date", "channel"]
-    return pd.DataFrame(columns=columns) if result.unlogged is None else result.unlogged
+    columns = ["manager_id", "manager", "account_id", "name", "visit_date", "channel"]
+    return pd.DataFrame(columns=columns) if result.unlogged is None else _named(result, result.unlogged)
+
+
+def _named(result: Weekly, rows: pd.DataFrame) -> pd.DataFrame:
+    return with_managers(rows, result.managers.set_index("manager_id")["name"])
 
 
 def _span(result: Weekly, name: str) -> pd.Series:

@@ -1,4 +1,4 @@
-"""What the programme of executive visits says: whom executives have met, whom they meet next, and their time."""
+"""What the programme of executive visits says: whom executives have met, and whom they meet next."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from kamlib.studies.plans.executive_visits import VisitProgramme
 
 PROGRAMME_COLUMNS = ["meet_on", "name", "manager_id", "last_executive", "talk_about", "value"]
 NEAR_DAYS = 180
-FEWEST_VISITS = 30
 
 
 def coverage(result: VisitProgramme) -> Finding:
@@ -65,16 +64,3 @@ def _topics(row: dict, as_of: pd.Timestamp) -> str:
     if pd.isna(row["last_executive"]):
         parts.append(say("executive_visits.topic_first"))
     return " ".join(parts) or say("executive_visits.topic_plan")
-
-
-def time_share(result: VisitProgramme) -> Finding:
-    """The share of visiting time by executives against the third that is called good practice."""
-    practices = ("K082",)
-    if pd.isna(result.share):
-        return said("executive_visits.time_absent", practices=practices, verdict=Verdict.NO_CONCLUSION)
-    if result.n < FEWEST_VISITS:
-        return said("executive_visits.time_few", n=result.n, practices=practices, verdict=Verdict.NO_CONCLUSION)
-    branch = "met" if result.share >= result.target else "below"
-    decision = "" if branch == "met" else "executive_visits.do_time"
-    values = {"share": result.share, "target": result.target, "basis": say(f"executive_visits.basis_{result.basis}")}
-    return said(f"executive_visits.time_{branch}", result.share, "share", result.n, decision, practices, **values)

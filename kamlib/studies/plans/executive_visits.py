@@ -12,7 +12,7 @@ from kamlib.studies import actions, dues
 from kamlib.studies.cadence import Cadence, keep_rhythm
 
 LEAD_DAYS, BRIEF_DAYS, EXECUTIVE = 14, 5, 4
-CHANNELS = ("visit", "video")
+CHANNELS = ("visit",)
 KEY_COLUMNS = ["account_id", "name", "manager_id", "value"]
 
 
@@ -27,8 +27,7 @@ class VisitProgramme:
         due_on, complaints (open ones), contract_ends_on, top (highest level of its people on file, 1 to 4),
         ``is_covered`` (an executive met it within the days declared) and ``meet_on`` (day proposed; missing where
         none is due within the horizon).
-    share, target, basis, n : share of visiting time by executives in twelve months, the share declared, whether hours
-        or visits are counted, and of how many visits; share is missing where the book cannot tell.
+    cadence : contact of twelve months, executives' share of the visiting time among it; None without visits.
     days_allowed : days between executive contacts with a key account.
     has_visits : whether the book has visits; without them ``last_executive`` is unknown for all.
     actions, names : the actions, and the names in them.
@@ -36,10 +35,7 @@ class VisitProgramme:
 
     as_of: pd.Timestamp
     accounts: pd.DataFrame
-    share: float
-    target: float
-    basis: str
-    n: int
+    cadence: Cadence | None
     days_allowed: float
     has_visits: bool
     actions: pd.DataFrame
@@ -69,12 +65,11 @@ def measure(book: Book, keys: pd.DataFrame, horizon_days: int = 90, meetings_a_w
     as_of = pd.Timestamp(book.as_of or book.span()[1]).as_unit("s")
     accounts = _accounts(book, keys, as_of)
     accounts["meet_on"] = _days(accounts, as_of, horizon_days, meetings_a_week)
-    rhythm = keep_rhythm(book, as_of, CHANNELS)
     rows = actions.gather(_proposed(accounts, as_of), as_of)
     return VisitProgramme(
         as_of,
         accounts,
-        *_time(rhythm, book),
+        keep_rhythm(book, as_of, CHANNELS),
         float(book.settings.value("executive_contact_days")),
         "visits" in book.tables,
         rows,
@@ -149,9 +144,3 @@ def _proposed(accounts: pd.DataFrame, as_of: pd.Timestamp) -> list[pd.DataFrame]
         actions.propose("executive", f"{topic}.meet", rows, rows["meet_on"], "K082", "executive", last),
         actions.step(f"{topic}.look_back", as_of, 90, "K083", "director"),
     ]
-
-
-def _time(rhythm: Cadence | None, book: Book) -> tuple[float, float, str, int]:
-    if rhythm is None:
-        return np.nan, float(book.settings.value("executive_time_share")), "visits", 0
-    return rhythm.executive_share, rhythm.executive_target, rhythm.executive_basis, rhythm.executive_n

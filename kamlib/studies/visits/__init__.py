@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
@@ -15,6 +15,8 @@ from kamlib.book.store import Book
 from kamlib.errors import RequestError
 from kamlib.studies.cadence import Cadence, keep_rhythm
 from kamlib.studies.effects import effect, lead_placebo
+from kamlib.studies.effects.power import LastingEffect, smallest_lasting_effect
+from kamlib.studies.portfolio import key_accounts, manager_names
 from kamlib.studies.staggered import staggered
 from kamlib.studies.visits import experiment
 from kamlib.studies.visits.callplan import Plan, Terms, draw_plan
@@ -22,10 +24,11 @@ from kamlib.studies.visits.evidence import Evidence, weigh
 from kamlib.studies.visits.kinds import with_channels
 from kamlib.studies.visits.programme import EXECUTIVE, Programme, follow
 from kamlib.studies.visits.record import Earlier, PlanRecord, look_back, read_plan
-from kamlib.studies.visits.states import states
+from kamlib.studies.visits.states import ChurnWord, states
 
 __all__ = ["Terms", "Visits", "effect", "lead_placebo", "measure", "panel", "staggered"]
 
+STEPS = ("ladder", "classes", "levels", "channels")  # of the evidence; what could be seen is told of the long run
 SUMS = ("revenue", "margin", "orders", "order_days", "visits", "visit_hours", "cases_opened")
 
 
@@ -48,6 +51,10 @@ class Visits:
         still runs.
     running : the experiment named that has not run all its months; "" for none.
     days_off : public holidays of the declared countries in the months ahead.
+    detectable : the smallest lasting effect that could have been seen; None without an estimate.
+    churn : what the churn report of the period says of accounts; None where there is none of this day.
+    keys : identifiers of the key accounts, as :func:`kamlib.studies.portfolio.key_accounts` names them.
+    managers : names by manager_id, empty where the book has none.
     """
 
     as_of: pd.Timestamp
@@ -67,6 +74,10 @@ class Visits:
     trial: experiment.Trial | None
     running: str = ""
     days_off: tuple[date, ...] = ()
+    detectable: LastingEffect | None = None
+    churn: ChurnWord | None = None
+    keys: frozenset[str] = frozenset()
+    managers: pd.Series = field(default_factory=lambda: pd.Series(dtype="str"))
 
 
 def panel(book: Book, freq: str = "M", channels: tuple[str, ...] | None = ("visit",)) -> pd.DataFrame:
@@ -124,6 +135,7 @@ def measure(
     set_aside: float = 0.0,
     level: float = 0.9,
     seed: int = 0,
+    tables: str = "",
 ) -> Visits:
     """Measure what visits do, and what should be done about it.
 
@@ -137,7 +149,8 @@ def measure(
     previous : folder of an earlier report whose plan is graded. trial : event_id of a finished experiment.
     offer_share : share of each class that the next experiment offers extra visits. set_aside : share of each class
         kept out of the plan, among which that experiment is dealt; where 0 it is dealt among all, in place of a plan.
-    level, seed : of the intervals and all random draws.
+    level, seed : of the intervals and all random draws. tables : folder of this period's reports, whose churn report
+        lists accounts that the plan does not lower, and whose segmentation names the key accounts; may be empty.
 
     Raises
     ------
@@ -152,25 +165,29 @@ def measure(
     if not 0 <= set_aside <= 1:
         raise RequestError(f"set_aside must lie between 0 and 1, a share of the accounts; got {set_aside}")
     made, today = _made(book, channels), _today(book)
-    cadence = keep_rhythm(book, today, channels)
+    cadence, churn = keep_rhythm(book, today, channels), ChurnWord.of(tables, today)
     found = dict.fromkeys(("evidence", "plan", "earlier", "record", "programme", "design", "trial"))
     if made["visits"] and book.has("orders"):
         months = panel(book, channels=channels)
-        evidence = weigh(with_channels(book, months), book.settings.value("abc_cuts"), level, draws, seed, partialling)
+        given = (book.settings.value("abc_cuts"), level, draws, seed, partialling, STEPS)
+        evidence = weigh(with_channels(book, months), *given)
         tried = _tried(book, months, evidence, trial, offer_share, set_aside, level, seed)
         held, denied = tried.pop("held"), tried["trial"] is not None and tried["trial"].verdict == "contradicts"
-        stand = states(book, today, cadence, held)
+        stand = states(book, today, cadence, held, churn)
         found = {
             "evidence": evidence,
             "plan": draw_plan(book, months, evidence, terms, stand, channels, level, seed, denied),
             "earlier": _earlier(book, months, today, channels, level, draws, seed),
             "record": read_plan(previous, months, today, seed) if previous else None,
             "programme": follow(book, months, programme, level),
+            "detectable": evidence.carry and smallest_lasting_effect(evidence.carry),
+            "keys": frozenset(key_accounts(book, tables)[0]),
             **tried,
         }
     last_order = pd.Timestamp(book.span()[1]) if book.has("orders") else None
     off = _days_off(book, today)
-    return Visits(today, level, channels, last_order, cadence=cadence, days_off=off, **made, **found)
+    about = {"cadence": cadence, "churn": churn, "managers": manager_names(book), "days_off": off}
+    return Visits(today, level, channels, last_order, **about, **made, **found)
 
 
 def _days_off(book: Book, today: pd.Timestamp) -> tuple[date, ...]:

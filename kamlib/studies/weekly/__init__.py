@@ -13,6 +13,7 @@ from kamlib.book.features import exact
 from kamlib.book.periods import Period, add_months
 from kamlib.book.store import Book
 from kamlib.errors import RequestError
+from kamlib.studies.portfolio import manager_names
 from kamlib.studies.weekly.target_parts import WorkingDays, target_for
 
 SPANS = ("week", "quarter")
@@ -161,18 +162,11 @@ def _managers(book, accounts, sums, targets, late, unlogged) -> pd.DataFrame:
     frame["late_lines"] = np.nan if late is None else late["manager_id"].value_counts().reindex(frame.index).fillna(0)
     missing = None if unlogged is None else unlogged["manager_id"].value_counts()
     frame["unlogged"] = np.nan if missing is None else missing.reindex(frame.index).fillna(0)
-    frame.insert(0, "name", _names(book).reindex(frame.index))
+    frame.insert(0, "name", manager_names(book).reindex(frame.index))
     frame = frame.reset_index().sort_values("manager_id")
     return frame.sort_values(
         ["gap_quarter", "revenue_quarter"], ascending=[True, False], ignore_index=True, kind="stable"
     )
-
-
-def _names(book: Book) -> pd.Series:
-    if "managers" not in book.tables:
-        return pd.Series(dtype="str")
-    rows = book.collect(book.table("managers", "manager_id", "name"), ["manager_id"])
-    return rows.set_index("manager_id")["name"]
 
 
 def _spans(book: Book, days: dict, sums: pd.DataFrame, managers: pd.DataFrame) -> pd.DataFrame:
