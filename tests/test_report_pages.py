@@ -137,6 +137,14 @@ def test_the_index_lists_the_pages_of_a_notebook_by_account_name_and_first_headl
     assert (len(rows), len(page.select("details.rest .each > li"))) == (count, folded)
 
 
+def test_the_index_lists_the_pages_of_managers_by_their_names(tmp_path):
+    _page(tmp_path / "2026-Q3", "weekly_sales", "M1")
+    now = index.State("Book", "2026-Q3", "2026-09-30", managers={"M1": "Lin Yi-chun"})
+    index.write_index(tmp_path / "2026-Q3", now, [])
+    page = BeautifulSoup((tmp_path / "2026-Q3" / "index.html").read_text(), "html.parser")
+    assert " ".join(page.select_one(".each > li a").text.split()) == "M1 Lin Yi-chun"
+
+
 @pytest.mark.parametrize("each", ["region", "account"])
 def test_nothing_is_said_where_every_account_is_on_a_page(place, notebooks, each):
     with open_book(place) as book:

@@ -537,7 +537,7 @@ def test_of_many_key_accounts_that_lose_visits_those_that_lose_most_are_named():
     rows = _plan().accounts.loc[[1] * 7].assign(account_id=list("abcdefg"), name=list("abcdefg"))
     result = _result(_evidence(), plan=_plan(accounts=rows), keys=frozenset("abcdefg"))
     said = (
-        "Talk first about the 7 key accounts that would lose visits, most of all a (3 to 1), b (3 to 1), c (3 to 1), "
+        "Talk first about the 7 key accounts that would lose visits, most of all a (3 to 1), b (3 to 1), c (3 to 1). "
     )
     assert said in findings.call_plan(result).decision
     assert findings.plan_table(result)["is_key"].all()

@@ -30,6 +30,7 @@ class State:
     fingerprint : of the book now.
     said : what this period's studies published, as :func:`kamlib.reports.planning.tables_said` tells it.
     marks : whether names are replaced (``is_redacted``) and personal fields shown (``is_personal``).
+    managers : names by manager_id, as readers may see them.
     """
 
     book: str
@@ -38,6 +39,7 @@ class State:
     fingerprint: str = ""
     said: list = field(default_factory=list)
     marks: Mapping[str, bool] = field(default_factory=lambda: {"is_redacted": False, "is_personal": False})
+    managers: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_index(where: Path, now: State, failed: list[dict]) -> None:
@@ -57,13 +59,14 @@ def write_index(where: Path, now: State, failed: list[dict]) -> None:
     single = [entry for entry, report in zip(entries, reports, strict=True) if report.parent == where]
     fanned = [entry for entry, report in zip(entries, reports, strict=True) if report.parent != where]
     accounts, published = _accounts(reports, where), {*reports}
+    names = {one["account_id"]: one["name"] for one in accounts} | dict(now.managers)
     page = frame(
         "index.html.j2",
         book=now.book,
         period=now.period,
         as_of=now.as_of,
         reports=single,
-        fanned=_by_notebook(fanned, {folder.safe_name(one["account_id"]): one["name"] for one in accounts}),
+        fanned=_by_notebook(fanned, {folder.safe_name(key): name for key, name in names.items()}),
         accounts=accounts,
         failed=[f | {"is_stale": path in published} for f, path in zip(failed, reasons, strict=True)],
         stale=sum(bool(entry["why_stale"]) for entry in entries),

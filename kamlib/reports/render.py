@@ -26,6 +26,7 @@ from kamlib.reports.planning import after_studies, jobs_of, reads_tables, refuse
 from kamlib.reports.request import Request
 from kamlib.reports.spec import kind_of_period, read_reports, root
 from kamlib.studies.dossier.shelf import SHELF, lay_out
+from kamlib.studies.portfolio import manager_names
 
 FORMATS = ("html", "pdf", "xlsx")
 WORTH_LAYING_OUT = 5  # pages of single accounts that save more than it costs to lay the book out for them
@@ -126,7 +127,8 @@ def render(request: Request, tell: Callable[[str], None] = lambda line: None) ->
             with _laid_out(changed, replace(book, privacy=privacy), where, tell) as beside:
                 outcomes += kept + _run(beside, request, tell)
             made_from = jobs[0].context["fingerprint"], tables_said(where)
-            now = State(book.name, period.label, as_of.isoformat(), *made_from, request.marks)
+            managers = manager_names(replace(book, privacy=privacy)).to_dict()
+            now = State(book.name, period.label, as_of.isoformat(), *made_from, request.marks, managers)
             unwritten = _finish(where, now, outcomes, missed, time.monotonic() - started)
     if unwritten:
         tell(f"the index and run.json could not be written: {unwritten}")

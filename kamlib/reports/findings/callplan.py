@@ -26,7 +26,7 @@ MANAGERS = [
     "manager_id", "manager", "hours_available", "hours_elsewhere", "hours_today", "hours_plan", "hours_left", "today",
     "plan",
 ]  # fmt: skip
-MOST_NAMED = 5
+MOST_NAMED = 3
 PRACTICES = ("K084",)
 COST_APART = 0.1  # of the declared cost of a visit: further apart, the reader is told
 
