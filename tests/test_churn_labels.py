@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from kamlib.studies.churn.labels import Silence, standing, usual_gaps
 from kamlib.studies.churn.timelines import Timeline, day_number, read_sales, to_dates
+from kamlib.studies.silence import quiet_days
 
 EVENTS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 60), st.integers(-5, 9)), max_size=30)
 
@@ -113,6 +114,30 @@ def test_an_account_that_was_quiet_a_year_ago_too_is_out_of_season():
     assert rows.loc["all year", "status"] == "active"
 
 
+def test_a_season_that_ended_some_weeks_earlier_this_year_is_no_silence():
+    sales = sales_of({"spring": _terms(2)[:-2], "all year": range(0, 730, 10)}, until=365 + 300)
+    assert _status(sales, sales.as_of).set_index(sales.accounts).loc["spring", "status"] == "off_season"
+
+
+def test_a_buyer_that_stops_in_the_middle_of_its_season_is_silent():
+    sales = sales_of({"spring": _terms(2)[:-6], "all year": range(0, 730, 10)}, until=365 + 300)
+    assert _status(sales, sales.as_of).set_index(sales.accounts).loc["spring", "status"] == "silent"
+
+
+@pytest.mark.parametrize(("until", "status"), [(730 + 75, "off_season"), (730 + 100, "silent")])
+def test_a_season_that_comes_and_goes_without_an_order_is_silence(until, status):
+    # Two springs from day 59 on, ten days apart; the third should have begun on day 789.
+    sales = sales_of({"spring": _terms(2), "all year": range(0, 900, 10)}, until=until)
+    assert _status(sales, sales.as_of).set_index(sales.accounts).loc["spring", "status"] == status
+
+
+def test_a_quiet_summer_of_one_year_only_is_no_season():
+    busy = list(range(0, 365, 10))
+    days = [*busy, *(365 + d for d in busy if not 150 < d < 300), *(730 + d for d in busy if d <= 150)]
+    sales = sales_of({"a": days, "all year": range(0, 1095, 10)}, until=730 + 250)
+    assert _status(sales, sales.as_of).set_index(sales.accounts).loc["a", "status"] == "silent"
+
+
 def test_the_same_quiet_is_silence_in_an_account_that_bought_a_year_ago():
     days = [*range(0, 365, 10), *_terms(2)[12:]]
     sales = sales_of({"left": days, "other": range(0, 730, 10)}, until=365 + 300)
@@ -130,6 +155,16 @@ def test_an_account_whose_next_weeks_were_empty_a_year_ago_is_not_judged():
     assert not rows.loc["spring", "is_judged"]
     assert rows.loc["spring", "status"] == "off_season"
     assert rows.loc["all year", "is_judged"]
+
+
+@given(st.lists(st.integers(0, 900), min_size=2, max_size=20, unique=True), st.integers(0, 900), st.integers(0, 400))
+def test_quiet_days_are_days_of_the_span_and_never_of_a_first_year(days, after, length):
+    days = np.sort(np.array(days, float))
+    gaps = np.zeros(len(days) - 1, int), days[:-1], days[1:]
+    span = np.array([after], float), np.array([after + length], float)
+    (quiet,) = quiet_days(*gaps, days[:1], *span)
+    assert 0 <= quiet <= length
+    assert quiet == 0 or days[0] <= after + length - 365
 
 
 @given(st.lists(st.integers(0, 700), min_size=1, max_size=20, unique=True), st.integers(0, 800))

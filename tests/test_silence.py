@@ -37,6 +37,8 @@ def _weekly(first, last) -> list:
         (_weekly("2025-01-01", "2025-09-10"), []),  # lapsed
         (["2026-01-01", "2026-01-08", "2026-01-15"], []),  # no habit yet
         (_weekly("2025-02-01", "2025-04-30") + _weekly("2026-02-01", "2026-04-30"), []),  # out of season
+        (_weekly("2025-02-01", "2025-04-30") + _weekly("2026-02-01", "2026-04-08"), []),  # its season ended earlier
+        (_weekly("2025-02-01", "2025-05-31") + _weekly("2026-02-01", "2026-03-31"), [185.0]),  # left within its season
     ],
 )
 def test_silence_is_measured_against_the_habit_of_the_account(tmp_path, days, silent_days):

@@ -11,7 +11,11 @@ RECENCY, SEASONAL = "recency over own gap", "same season last year"
 
 def recency_over_gap() -> Candidate:
     """How late the account is: days since the last order over its own usual gap."""
-    return Candidate(RECENCY, lambda s: np.log1p(s.rows["lateness"].to_numpy())[:, None])
+    return Candidate(RECENCY, _lateness)
+
+
+def _lateness(s: Slice) -> np.ndarray:
+    return np.log1p((s.rows["recency_days"] / s.rows["gap_median_days"]).to_numpy())[:, None]
 
 
 def seasonal_naive() -> Candidate:

@@ -22,10 +22,11 @@ QUARTER, HALF, YEAR = 90, 180, 365
 OWN_PACE = ("lateness", "gap", "room", "purchases", "quiet_year_ago", "young", "spend_trend")
 OWN_PENALTY, OTHER_PENALTY = 3.0, 30.0
 HAZARD, HAZARD_ALL, BOOSTING = "hazard, own pace", "hazard, all that is known", "gradient boosting"
+HAZARD_MBG = "hazard, own pace and MBG"
 MEANINGS = {
-    "lateness": "days since the last order over the usual gap, log",
+    "lateness": "days since the last order, its quiet seasons left out, over the usual gap, log",
     "gap": "usual gap in days, log",
-    "room": "usual gaps that fit into the window, log",
+    "room": "usual gaps that fit into the window, its quiet seasons left out, log",
     "purchases": "order days so far, log",
     "quiet_year_ago": "bought nothing in the same days a year ago",
     "young": "not yet a customer a year ago",
@@ -148,9 +149,9 @@ def known_at(facts: Facts, s: Slice) -> pd.DataFrame:
 
 def _from_orders(sales: Sales, moment: int, rows: pd.DataFrame) -> dict[str, np.ndarray]:
     found = {
-        "lateness": np.log1p(rows["lateness"]),
+        "lateness": np.log1p(rows["in_season_days"] / rows["gap_median_days"]),
         "gap": np.log(rows["gap_median_days"]),
-        "room": np.log(rows["window_days"] / rows["gap_median_days"]),
+        "room": np.log((rows["room_days"] / rows["gap_median_days"]).clip(lower=0.1)),
         "purchases": np.log(rows["purchases"]),
         "quiet_year_ago": rows["bought_year_ago"] == 0,
         "young": rows["bought_year_ago"].isna(),
@@ -296,6 +297,15 @@ def hazards(facts: Facts) -> list[Candidate]:
     if not facts.knows_more:
         return [own]
     return [own, Candidate(HAZARD_ALL, _columns(facts, own_only=False), _fit_hazard)]
+
+
+def hazard_with(own: Candidate, columns: Callable[[Slice], np.ndarray]) -> Candidate:
+    """The hazard on the own pace with the log odds of a buy-till-you-die model beside it."""
+    return Candidate(
+        HAZARD_MBG,
+        lambda s: np.column_stack([own.columns(s), columns(s)]),
+        lambda columns, outcome, groups: Logit.fit(columns, outcome, groups, OWN_PENALTY),
+    )
 
 
 def boosting(facts: Facts) -> Candidate:

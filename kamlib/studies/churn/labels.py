@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from kamlib.studies.churn.timelines import Sales
+from kamlib.studies.silence import quiet_days
 
 YEAR_DAYS = 365
 STATUSES = ("active", "off_season", "silent")
@@ -42,7 +43,7 @@ def usual_gaps(sales: Sales, upto: int, own_gaps: float = 1.0) -> tuple[np.ndarr
     The median of its own gaps, drawn towards the median of all accounts as if that were *own_gaps* gaps more
     (on the log scale). NaN for all when nobody has ordered twice.
     """
-    code, gap = sales.purchases.gaps(upto)
+    code, _, gap = sales.purchases.gaps(upto)
     size = sales.purchases.size
     count = np.bincount(code, minlength=size)
     if not len(gap):
@@ -60,7 +61,8 @@ def standing(sales: Sales, moment: int, horizon_days: int, silence: Silence = US
     Returns
     -------
     Frame indexed by account number: ``first``, ``last`` (day numbers), ``purchases`` (so far), ``recency_days``,
-    ``gap_median_days``, ``gaps``, ``lateness`` (recency over usual gap), ``window_days``, ``bought_year_ago``
+    ``gap_median_days``, ``gaps``, ``window_days``, ``in_season_days`` and ``room_days`` (days of the silence so far and
+    of the window, less those that lay in a quiet season of its own in earlier years), ``bought_year_ago``
     (purchases in the coming window a year before; NaN where its history is shorter), ``status`` (active,
     off_season or silent) and ``is_judged``: whether it makes sense to ask if it falls silent in its window.
     """
@@ -70,12 +72,13 @@ def standing(sales: Sales, moment: int, horizon_days: int, silence: Silence = US
     recency = moment - last
     window = np.ceil(np.maximum(horizon_days, silence.window_gaps * gap))
     first = np.where(np.isnan(last), np.nan, sales.purchases.first())
-    before = _year_before(sales, first, last, moment)
-    ahead = _year_before(sales, first, moment, moment + window)
-    is_late = recency > np.maximum(silence.gaps * gap, silence.floor_days)
-    status = np.where(is_late, np.where(_is_quiet(before, recency, gap, silence), 1, 2), 0)
-    # A window that was empty a year ago although several orders fit into it says nothing when it is empty again.
-    is_dead_season = _is_quiet(ahead, window, gap, silence)
+    bar = np.maximum(silence.gaps * gap, silence.floor_days)
+    # A season that came and went without an order is no excuse.
+    asleep = np.where(recency <= YEAR_DAYS, _quiet(sales, moment, bar, first, last, moment), 0.0)
+    in_season, room = recency - asleep, window - _quiet(sales, moment, bar, first, moment, moment + window)
+    # Nobody can be missed in a window in which, by its own habit, it is hardly ever due.
+    is_dead_season = (room < window) & (room < silence.window_gaps * gap)
+    status = np.where(in_season > bar, 2, np.where((recency > bar) | is_dead_season, 1, 0))
     frame = pd.DataFrame(
         {
             "first": first,
@@ -84,14 +87,24 @@ def standing(sales: Sales, moment: int, horizon_days: int, silence: Silence = US
             "recency_days": recency,
             "gap_median_days": gap,
             "gaps": gaps,
-            "lateness": recency / gap,
             "window_days": window,
-            "bought_year_ago": ahead,
-            "status": np.array(STATUSES)[np.where((status < 2) & is_dead_season, 1, status)],
+            "in_season_days": in_season,
+            "room_days": room,
+            "bought_year_ago": _year_before(sales, first, moment, moment + window),
+            "status": np.array(STATUSES)[status],
             "is_judged": (status < 2) & ~is_dead_season,
         }
     )
     return frame[frame["last"].notna()]
+
+
+def _quiet(sales: Sales, moment: int, bar: np.ndarray, first: np.ndarray, after, upto) -> np.ndarray:
+    """Days of each account's span that lay in a quiet season of its own, from the gaps that are over by a day."""
+    code, end, length = sales.purchases.gaps(moment)
+    long = length > bar[code]
+    code, end, length = code[long], end[long], length[long]
+    span = [np.nan_to_num(np.broadcast_to(np.asarray(day, float), bar.shape), nan=moment) for day in (after, upto)]
+    return quiet_days(code, end - length, end, first, *span)
 
 
 def _year_before(sales: Sales, first: np.ndarray, after, upto) -> np.ndarray:
@@ -99,12 +112,3 @@ def _year_before(sales: Sales, first: np.ndarray, after, upto) -> np.ndarray:
     earlier = np.asarray(after) - YEAR_DAYS
     bought = sales.purchases.count(np.nan_to_num(earlier, nan=-1), upto - YEAR_DAYS).astype(float)
     return np.where(first <= earlier, bought, np.nan)
-
-
-def _is_quiet(bought: np.ndarray, days: np.ndarray, gap: np.ndarray, silence: Silence) -> np.ndarray:
-    """Whether the days were all but empty a year ago too, although the usual gap fits several times into them.
-
-    One order is let pass: a season does not begin on the same day each year.
-    """
-    several = days > silence.gaps * gap
-    return several & (bought <= np.where(days > 2 * silence.gaps * gap, 1, 0))

@@ -16,8 +16,9 @@ from kamlib.studies.churn.timelines import Sales, to_dates
 
 WEEK_DAYS = 7.0
 REGULAR_FROM = 1.5
+MODIFIED, REGULAR = "MBG/NBD", "MBG/CNBD-k"
 MOST_STAGES = 8
-CERTAIN = 1e-6
+SUREST = 0.01  # nearer to certain than this no model that knows order days alone can be
 PERIOD_DAYS = 30
 MOST_PERIODS = 12
 MOST_ACCOUNTS = 4000
@@ -82,7 +83,7 @@ class PurchaseModel:
         rows = histories(self.sales, s.moment).loc[s.rows.index]
         weeks, model = s.rows["window_days"].to_numpy() / WEEK_DAYS, self.fitted[s.moment]
         chance = np.asarray(model.probability_silent(weeks, rows["frequency"], rows["recency"], rows["age"]))
-        return logit(np.clip(chance, CERTAIN, 1 - CERTAIN))[:, None]
+        return logit(np.clip(chance, SUREST, 1 - SUREST))[:, None]
 
 
 def purchase_models(sales: Sales, days: Sequence[int]) -> tuple[dict[str, PurchaseModel], Regularity | None]:
@@ -94,11 +95,11 @@ def purchase_models(sales: Sales, days: Sequence[int]) -> tuple[dict[str, Purcha
     latest = regular[max(days)]
     kinds = {
         "BG/NBD": lambda k: BetaGeoNBD(),
-        "MBG/NBD": lambda k: ModifiedBetaGeoNBD(),
+        MODIFIED: lambda k: ModifiedBetaGeoNBD(),
         "Pareto/NBD": lambda k: ParetoNBD(),
     }
     if latest is not None and latest > REGULAR_FROM:
-        kinds["MBG/CNBD-k"] = lambda k: ModifiedBetaGeoNBD(k=int(np.clip(round(k), 1, MOST_STAGES)))
+        kinds[REGULAR] = lambda k: ModifiedBetaGeoNBD(k=int(np.clip(round(k), 1, MOST_STAGES)))
     return {name: PurchaseModel(sales, make).fit_on(regular) for name, make in kinds.items()}, latest
 
 
@@ -143,6 +144,6 @@ def recency_chain(sales: Sales) -> Candidate:
         for step in range(int(np.ceil(periods.max(initial=0)))):
             part = np.clip(periods - step, 0, 1)
             total += part * stays[np.minimum(state + step, MOST_PERIODS - 1)]
-        return logit(np.clip(np.exp(total), CERTAIN, 1 - CERTAIN))[:, None]
+        return logit(np.clip(np.exp(total), SUREST, 1 - SUREST))[:, None]
 
     return Candidate("recency chain", columns)

@@ -91,11 +91,11 @@ class Timeline:
         """Day of the first event, NaN where there is none."""
         return self.next(-1)
 
-    def gaps(self, upto) -> tuple[np.ndarray, np.ndarray]:
-        """(m,) account number and length in days of each gap between two events up to a day."""
+    def gaps(self, upto) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(m,) account number, last day and length in days of each gap between two events up to a day."""
         code, when = self.code, self.day
         closed = np.flatnonzero((code[1:] == code[:-1]) & (when[1:] <= upto)) + 1
-        return code[closed], (when[closed] - when[closed - 1]).astype(float)
+        return code[closed], when[closed], (when[closed] - when[closed - 1]).astype(float)
 
     def _until(self, upto) -> np.ndarray:
         """Position behind the last event of each account up to a day."""
