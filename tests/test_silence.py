@@ -46,6 +46,11 @@ def test_silence_is_measured_against_the_habit_of_the_account(tmp_path, days, si
     assert found.tolist() == silent_days
 
 
+def test_nobody_is_silent_before_the_first_order(tmp_path):
+    with open_book(write_folder(small_frames(), tmp_path / "book"), as_of="2001-01-01") as book:
+        assert silent(book, pd.Timestamp("2001-01-01")).empty
+
+
 def test_the_line_of_a_silent_account_says_so_on_the_day_of_its_contact(tmp_path):
     visit = small_frames()["visits"].head(1).assign(account_id="0001", visit_date=pd.Timestamp("2026-09-29"))
     book = _book(tmp_path, _weekly("2025-01-01", "2026-06-25"), visits=visit)

@@ -82,10 +82,11 @@ def _bar(habits: pd.DataFrame) -> pd.Series:
 
 def _quiet(habits: pd.DataFrame, days: pd.DataFrame, as_of: pd.Timestamp) -> np.ndarray:
     """Days of each account's present silence that its own earlier years let expect."""
-    gaps = days[days["gap"] > days["account_id"].map(_bar(habits))]
-    code, end = habits.index.get_indexer(gaps["account_id"]), _day(gaps["order_date"])
+    code, gap, end = habits.index.get_indexer(days["account_id"]), days["gap"].to_numpy(float), _day(days["order_date"])
+    long = gap > _bar(habits).to_numpy(float)[code]
     first, last = _day(habits["first_order"]), _day(habits["last_order"])
-    return quiet_days(code, end - gaps["gap"].to_numpy(), end, first, last, last + habits["silent_days"].to_numpy())
+    now = last + habits["silent_days"].to_numpy()
+    return quiet_days(code[long], (end - gap)[long], end[long], first, last, now)
 
 
 def _day(dates: pd.Series) -> np.ndarray:
