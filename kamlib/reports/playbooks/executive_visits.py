@@ -9,7 +9,7 @@ from kamlib.reports.playbooks.said import said
 from kamlib.reports.sentences import say
 from kamlib.studies.plans.executive_visits import VisitProgramme
 
-PROGRAMME_COLUMNS = ["meet_on", "name", "manager_id", "last_executive", "talk_about", "value"]
+PROGRAMME_COLUMNS = ["meet_on", "name", "manager", "last_executive", "talk_about", "value"]
 NEAR_DAYS = 180
 
 

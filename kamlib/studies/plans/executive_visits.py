@@ -10,6 +10,7 @@ import pandas as pd
 from kamlib.book.store import Book
 from kamlib.studies import actions, dues
 from kamlib.studies.cadence import Cadence, keep_rhythm
+from kamlib.studies.portfolio import manager_names, with_managers
 
 LEAD_DAYS, BRIEF_DAYS, EXECUTIVE = 14, 5, 4
 CHANNELS = ("visit",)
@@ -23,10 +24,10 @@ class VisitProgramme:
     Attributes
     ----------
     as_of : day the book is read as of.
-    accounts : one row for each key account, in order of value: account_id, name, manager_id, value, last_executive,
-        due_on, complaints (open ones), contract_ends_on, top (highest level of its people on file, 1 to 4),
-        ``is_covered`` (an executive met it within the days declared) and ``meet_on`` (day proposed; missing where
-        none is due within the horizon).
+    accounts : one row for each key account, in order of value: account_id, name, manager_id, manager, value,
+        last_executive, due_on, complaints (open ones), contract_ends_on, top (highest level of its people on file,
+        1 to 4), ``is_covered`` (an executive met it within the days declared) and ``meet_on`` (day proposed; missing
+        where none is due within the horizon).
     cadence : contact of twelve months, executives' share of the visiting time among it; None without visits.
     days_allowed : days between executive contacts with a key account.
     has_visits : whether the book has visits; without them ``last_executive`` is unknown for all.
@@ -79,7 +80,7 @@ def measure(book: Book, keys: pd.DataFrame, horizon_days: int = 90, meetings_a_w
 
 def _accounts(book: Book, keys: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     order = {"by": ["value", "account_id"], "ascending": [False, True]}
-    frame = keys[KEY_COLUMNS].sort_values(**order, ignore_index=True)
+    frame = with_managers(keys[KEY_COLUMNS].sort_values(**order, ignore_index=True), manager_names(book))
     met = _last_by_account(book, "visits", "visit_date", level="executive")
     due = dues.executive_due(frame, met, book.settings, as_of)
     allowed = pd.Timedelta(days=book.settings.value("executive_contact_days"))
