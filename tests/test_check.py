@@ -79,6 +79,7 @@ CASES = [
     ("cases", spoil("closed_on", dt.date(2001, 1, 1)), "closed_on lies before opened_on", "error"),
     ("visits", spoil("logged_on", dt.date(2001, 1, 1)), "logged_on lies before visit_date", "warning"),
     ("targets", spoil("period", "Q3 2026"), "period is not a period", "error"),
+    ("deliveries", spoil("line_no", 99), "line_no is not among the orders of its order_id", "error"),
     ("deliveries", spoil("order_id", "S9"), "order_id is not among the orders", "error"),
 ]
 
@@ -187,6 +188,14 @@ def test_optional_columns_and_tables_may_be_absent(frames, tmp_path):
     few["orders"] = few["orders"].drop(columns="product_id", errors="ignore")
     report = checked(few, tmp_path)
     assert report.ok and "visits" in report.absent
+
+
+def test_an_optional_column_without_any_value_is_no_violation(frames, tmp_path):
+    folder = write_folder(only(frames), tmp_path / "book")
+    empty = frames["orders"].assign(channel=None, cost=None, order_date=frames["orders"].order_date.dt.date)
+    empty.to_parquet(folder / "orders.parquet")
+    with open_book(folder) as book:
+        assert check(book, today=TODAY).violations == ()
 
 
 def lines(place):

@@ -55,6 +55,8 @@ def values(connection, text, keys=()):
         ("number(_.Preis) + 1", [2.5, 3.0, 2.0, 2.0]),
         ("_.n > 2 and not _.n == 4", [False, True, False, True]),
         ("_.Menge == 1234", [False, True, None, None]),
+        ("_.客戶.nullif('甲') == None", [True, False, True, False]),
+        ('_["Order Name"].substr(-2)', ["-1", "-2", "-3", "07"]),
         ("2 < _.n <= 4", [False, True, True, False]),
         ('_["Order Name"].strip().upper()', ["SO-1", "CN-2", "SO-3", "0007"]),
         ('_["Order Name"].startswith("CN")', [False, True, False, False]),
@@ -151,6 +153,8 @@ def test_what_the_language_does_not_have_is_refused(text, message):
     [
         ("_.Mange + 1", "has no column 'Mange'; did you mean 'Menge'?"),
         ('_.客戶.lpad(1000000000, "x")', "needs a whole number of at most 100 as width"),
+        ("_.客戶.left(-1)", "needs a whole number of at most 1,000,000 as length, at least 0, not -1"),
+        ("_.n < None", "asks whether something is more or less than None; missing is == None"),
         ("_.day + 1", "day is date, not a number; for dates there is add_days(date, days)"),
         ("_.n and _.m", "joins with and, or, not a value that is no condition: int64"),
         ('date("2026-13-01")', "holds '2026-13-01', which is not a date"),

@@ -228,6 +228,51 @@ def test_values_outside_the_contract_are_rejected_with_what_is_allowed(export):
     assert second == (4, "annual_potential", "-1", "below 0")
 
 
+@pytest.mark.parametrize("column", ["quantity", "line_no", "revenue"])
+@pytest.mark.parametrize("text", ["99999999999999999999", "-1e300", "nan"])
+def test_a_number_too_large_to_count_with_rejects_its_row_alone(export, column, text):
+    export.columns[column] = "number(_.amount).round()" if column == "quantity" else "amount"
+    export.columns["channel"] = "add_days(_.day, _.amount)"
+    export.orders["number"] = {"exponent": True}
+    export.order_lines(f"O1,0007,2026-09-01,{text}", "O2,0007,2026-09-01,5")
+    export.ingest()
+    assert export.values("orders", "channel")[-1] == "2026-09-06"
+
+
+def test_a_row_whose_number_is_infinite_is_rejected_after_arithmetic_too(export):
+    frame = pd.DataFrame({"order": ["O1", "O2"], "customer": "0007", "day": "2026-09-01", "amount": [1e308, 5]})
+    frame.to_parquet(export.source / "orders.parquet")
+    export.mapping["files"]["orders"]["path"] = "orders.parquet"
+    export.columns["revenue"] = "_.amount * 10"
+    export.ingest()
+    assert export.values("orders", "revenue") == [50]
+    assert why(export.rejects()[0]) == (1, "revenue", "inf", "not a finite number")
+
+
+def test_a_day_before_the_year_1_is_rejected(export):
+    export.orders["date"] = "%d.%m.%Y"
+    export.order_lines("O1,0007,01.01.0000,1", "O2,0007,01.01.0001,1")
+    export.ingest()
+    assert why(export.rejects()[0]) == (2, "order_date", "01.01.0000", "before the year 1 or after 9999")
+
+
+def test_constants_of_a_translation_are_numbers_whatever_mark_the_cells_have(export):
+    export.mapping["formats"] = {"number": "1.234,50"}
+    export.columns["revenue"] = {"column": "amount", "values": {"high": 0.125}}
+    export.order_lines("O1,0007,2026-09-01,high", 'O2,0007,2026-09-01,"1.234,5"')
+    export.ingest()
+    assert export.values("orders", "revenue") == [0.125, 1234.5]
+
+
+def test_missing_cells_of_a_column_of_our_own_are_filled_where_declared(export):
+    export.order_lines("O1,0007,2026-09-01,1", "O2,0007,2026-09-01,2")
+    export.orders["also"] = {"sheet": {"column": "rank", "default": 0}}
+    export.write("orders.csv", ORDERS.replace("amount", "amount,rank").replace("10.5", "10.5,7").replace("-3", "-3,"))
+    export.mapping["files"]["orders"]["short_rows"] = "missing"
+    export.ingest()
+    assert export.values("orders", "sheet") == ["7", "0", "0"]
+
+
 # Duplicates and orphans
 
 
@@ -467,6 +512,63 @@ def test_files_of_one_pattern_are_read_as_one_and_counted_apart(export):
     assert export.values("orders", "revenue")[-1] == 7.0
 
 
+def test_files_of_one_name_in_several_folders_are_told_apart(export):
+    for year in ("2025", "2026"):
+        (export.source / year).mkdir()
+        export.write(f"{year}/orders.csv", ORDERS.replace("O", f"{year}-"))
+    export.mapping["files"]["orders"]["path"] = "*/orders.csv"
+    assert [f.file for f in export.ingest().files[1:]] == ["2025/orders.csv", "2026/orders.csv"]
+
+
+def parquet_years(export, *years):
+    for i, columns in enumerate(years):
+        frame = pd.DataFrame({"order": f"O{i}", "customer": "0007", "day": "2026-09-01", "amount": 1} | columns)
+        frame.to_parquet(export.source / f"orders-{i}.parquet")
+    export.mapping["files"]["orders"]["path"] = "orders-*.parquet"
+
+
+def test_numbers_of_typed_files_stay_numbers_where_one_has_whole_ones(export):
+    export.mapping["formats"] = {"number": "1.234,50"}
+    export.columns["quantity"] = "_.amount + _.amount"
+    parquet_years(export, {"amount": [5]}, {"amount": [1.234]})
+    export.ingest()
+    assert export.values("orders", "revenue") == [5, 1.234]
+    assert export.values("orders", "quantity") == [10, 2.468]
+
+
+def test_identifiers_of_typed_files_keep_every_digit_where_one_has_missing_ones(export):
+    export.write("customers.csv", "no,name\n9007199254740993,Acme\n7,Initech\n")
+    parquet_years(export, {"customer": [9007199254740993]}, {"order": ["O1", "O2"], "customer": [7.0, None]})
+    export.ingest()
+    assert export.values("orders", "account_id") == ["9007199254740993", "7"]
+
+
+def test_days_of_typed_files_stay_days_where_one_has_times(export):
+    export.mapping["formats"] = {"date": "%d.%m.%Y"}
+    parquet_years(export, {"day": [date(2026, 9, 1)]}, {"day": [datetime(2026, 9, 2, 12)]}, {"day": ["03.09.2026"]})
+    export.ingest()
+    assert export.values("orders", "order_date") == [date(2026, 9, day) for day in (1, 2, 3)]
+
+
+def test_a_column_that_one_of_the_files_leaves_empty_has_the_type_of_the_others(export):
+    export.mapping["formats"] = {"number": "1.234,50"}
+    export.columns["quantity"] = "_.amount + 1"
+    parquet_years(export, {"amount": [None]}, {"amount": [1.5]})
+    export.columns["revenue"] = {"column": "amount", "default": 0}
+    export.ingest()
+    assert export.values("orders", "quantity") == [None, 2.5]
+
+
+def test_a_csv_file_and_a_workbook_are_read_as_one(export):
+    sheet = openpyxl.Workbook()
+    for row in [["order", "customer", "day", "amount"], ["O9", "0007", datetime(2026, 9, 4), 7]]:
+        sheet.active.append(row)
+    sheet.save(export.source / "orders.xlsx")
+    export.mapping["files"]["orders"]["path"] = "orders.*"
+    export.ingest()
+    assert export.values("orders", "revenue") == [10.5, -3, 4, 7]
+
+
 def test_rejects_hold_every_source_column_as_text_and_where_it_stood(export):
     export.write("orders.csv", "order,customer,day,amount,reason,Value\nO1,0007,2026-09-01,x,late,9\n")
     export.ingest()
@@ -654,6 +756,24 @@ def test_a_wrong_encoding_names_the_byte_the_line_and_the_remedy(export):
     assert "can be read as big5, gb18030" in message and "'encoding: big5'" in message
 
 
+@pytest.mark.parametrize("mark", ["\\t", "\n", '"'])
+def test_a_delimiter_that_is_none_is_refused(export, mark):
+    export.mapping["files"]["orders"]["delimiter"] = mark
+    assert 'a tab is "\\t" in double quotes' in export.refusal()
+
+
+def test_a_default_of_another_kind_than_its_column_is_refused(export):
+    parquet_years(export, {"amount": [5]})
+    export.orders["also"] = {"sheet": {"column": "amount", "default": "none"}}
+    assert "tables.orders.also.sheet: the default 'none' does not fit its column, int64" in export.refusal()
+
+
+@pytest.mark.parametrize("given", [{"value": "soon"}, {"column": "day", "default": "soon"}])
+def test_a_constant_that_is_no_date_is_named_with_its_place(export, given):
+    export.columns["order_date"] = given
+    assert export.refusal().startswith("test.yml: tables.orders.columns.order_date: 'soon' is not a date; write it as")
+
+
 def test_a_byte_order_mark_must_agree_with_the_mapping(export):
     export.write("customers.csv", CUSTOMERS, "utf-8-sig")
     export.mapping["files"]["customers"]["encoding"] = "big5"
@@ -804,7 +924,7 @@ def test_a_killed_ingest_leaves_the_earlier_book_untouched(export):
 def test_a_folder_with_other_things_in_it_is_never_replaced(export):
     export.out.mkdir()
     (export.out / "thesis.docx").write_text("years of work")
-    with pytest.raises(RequestError, match=r"holds 1 things that no ingest wrote \(thesis.docx\)"):
+    with pytest.raises(RequestError, match=r"holds 1 thing that no ingest wrote \(thesis.docx\)"):
         export.ingest()
     with pytest.raises(RequestError, match="the book would replace the source folder"):
         ingest(read_mapping(export.mapping), export.source, export.source)

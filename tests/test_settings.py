@@ -53,6 +53,9 @@ def test_a_declared_reason_is_kept():
         ({"visit_cost": "ten"}, "book.yml: the threshold 'visit_cost' must be one number, not 'ten'"),
         ({"visit_cost": True}, "book.yml: the threshold 'visit_cost' must be one number, not True"),
         ({"abc_cuts": 0.8}, "book.yml: the threshold 'abc_cuts' must be a list of numbers, not 0.8"),
+        ({"visit_cost": float("nan")}, "book.yml: the threshold 'visit_cost' must be one number, not nan"),
+        ({"abc_cuts": [0.8]}, "book.yml: the threshold 'abc_cuts' has 2 numbers that rise, not [0.8]"),
+        ({"abc_cuts": [0.95, 0.8]}, "book.yml: the threshold 'abc_cuts' has 2 numbers that rise, not [0.95, 0.8]"),
         ([1, 2], "book.yml: thresholds must be names with values, not a list"),
     ],
 )
@@ -78,6 +81,27 @@ def test_one_country_need_not_be_a_list():
 def test_a_country_that_yaml_took_for_false_is_refused():
     with pytest.raises(RequestError, match="countries holds False; write codes in quotes, such as 'TW' or 'NO'"):
         Settings.from_mapping({"countries": ["SE", False]})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("currency", 5, "book.yml: currency must be text, not 5; write it in quotes"),
+        ("timezone", 8, "book.yml: timezone must be text, not 8; write it in quotes"),
+        ("fiscal_year_start", "April", "book.yml: fiscal_year_start is the number of a month, 1 to 12, not 'April'"),
+        ("fiscal_year_start", 13, "book.yml: fiscal_year_start is the number of a month, 1 to 12, not 13"),
+        ("segments", "large", "book.yml: segments must be a list of rules, not 'large'"),
+    ],
+)
+def test_a_setting_of_another_kind_is_refused(name, value, message):
+    with pytest.raises(RequestError) as error:
+        Settings.from_mapping({name: value})
+    assert str(error.value) == message
+
+
+def test_an_empty_setting_is_as_good_as_none():
+    empty = dict.fromkeys(("name", "currency", "timezone", "fiscal_year_start", "countries", "thresholds", "segments"))
+    assert Settings.from_mapping(empty) == Settings()
 
 
 def test_settings_cannot_be_changed():

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
@@ -19,7 +20,7 @@ from kamlib.book import store
 from kamlib.book.tables import TABLES
 from kamlib.errors import RequestError
 
-from books import small_book, small_frames, write_duckdb, write_folder, write_postgres
+from books import arrow, small_book, small_frames, write_duckdb, write_folder, write_postgres
 from future import OWN_ID, plant_future
 
 MIDDLE = "2026-03-31"
@@ -95,6 +96,42 @@ def test_columns_that_are_not_listed_travel_along(tmp_path, frames):
     book = open_book(write_folder({**frames, "accounts": own}, tmp_path / "own"), MIDDLE, MINE)
     assert book.frame("accounts")["vat_no"].eq("123").all()
     assert str(book.frame("accounts")["checked_at"].iloc[0].tz_convert("Asia/Taipei")) == "2026-01-01 10:30:00+08:00"
+
+
+def test_identifiers_that_one_file_holds_as_numbers_are_those_of_the_other(tmp_path, frames):
+    accounts = frames["accounts"].assign(account_id=[str(i) for i in range(len(frames["accounts"]))])
+    folder = write_folder({"accounts": accounts, "orders": frames["orders"]}, tmp_path / "floats")
+    orders = frames["orders"].assign(account_id=[None, *[7.0] * (len(frames["orders"]) - 1)])
+    orders.to_parquet(folder / "orders.parquet")
+    assert open_book(folder).frame("orders")["account_id"].dropna().unique().tolist() == ["7"]
+
+
+@pytest.mark.parametrize("place", ["folder", "database"])
+def test_a_moment_is_a_day_in_the_timezone_of_the_book(tmp_path, frames, postgres_url, monkeypatch, place):
+    folder = write_folder({"accounts": frames["accounts"]}, tmp_path / "zoned")
+    orders = arrow(frames["orders"], "orders").drop_columns("order_date")
+    evening = pa.array([dt.datetime(2026, 3, 31, 23)] * orders.num_rows, pa.timestamp("us", tz="UTC"))
+    pq.write_table(orders.append_column("order_date", evening), folder / "orders.parquet")
+    if place == "database":
+        monkeypatch.chdir(tmp_path)
+        connection = ibis.connect(postgres_url)
+        with connection.begin() as cursor:
+            cursor.execute("DROP SCHEMA IF EXISTS zoned CASCADE; CREATE SCHEMA zoned")
+        for name in ("accounts", "orders"):
+            connection.create_table(name, pq.read_table(folder / f"{name}.parquet"), database="zoned")
+        connection.disconnect()
+        entry = {"url": postgres_url, "schema": "zoned", "settings": {"timezone": "Asia/Taipei"}}
+        (tmp_path / "books.yml").write_text(yaml.safe_dump({"zoned-book": entry}))
+    asked = folder if place == "folder" else "zoned-book"
+    with open_book(asked) as book:
+        assert book.span() == (dt.date(2026, 4, 1), dt.date(2026, 4, 1))
+    with open_book(asked, MIDDLE) as book:
+        assert not book.has("orders")
+
+
+def test_a_timezone_that_does_not_exist_is_refused(tmp_path, frames):
+    with pytest.raises(RequestError, match="there is no timezone 'Asia/Tapei'; write one such as Asia/Taipei or UTC"):
+        open_book(write_folder(frames, tmp_path / "odd", {"timezone": "Asia/Tapei"}))
 
 
 def test_a_table_in_chunks_reads_as_one(tmp_path, frames):
@@ -236,6 +273,12 @@ def test_contacts_and_targets_of_an_account_opened_later_are_hidden(tmp_path, fr
     for name in ("accounts", "contacts", "targets"):
         assert "0003" not in set(book.frame(name)["account_id"].dropna())
     assert book.frame("targets")["account_id"].isna().sum() == 0  # the targets of 2026-Q3 have not begun
+
+
+def test_an_account_without_a_number_that_opens_later_hides_no_row_of_the_others(tmp_path, frames):
+    nobody = frames["accounts"].iloc[[0]].assign(account_id=None, opened_on=pd.Timestamp("2026-04-01"))
+    book = open_book(write_folder({**frames, "accounts": pd.concat([frames["accounts"], nobody])}, tmp_path / "b"))
+    assert len(book.at(MIDDLE).frame("contacts")) == len(frames["contacts"])
 
 
 def test_a_promotion_and_an_owner_of_later_days_are_not_named(tmp_path, frames):

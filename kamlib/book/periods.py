@@ -21,6 +21,8 @@ _FORMS = (
     ("month", re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")),
     ("week", re.compile(r"([0-9]{4})-W([0-9]{2})")),
 )
+LABEL = r"^[0-9]{4}(?:-(?:H[12]|Q[1-4]|0[1-9]|1[0-2]|W(?:0[1-9]|[1-4][0-9]|5[0-3])))?$"  # for an engine to look for
+LABELS = "2026, 2026-H1, 2026-Q3, 2026-09 or 2026-W40"
 _MONTHS = {"year": 12, "half": 6, "quarter": 3, "month": 1}
 
 
@@ -99,7 +101,7 @@ class Period:
             match = form.fullmatch(str(text))
             if match:
                 return cls._make(kind, [int(g) for g in match.groups()])
-        raise RequestError(f"{text!r} is not a period; write 2026, 2026-H1, 2026-Q3, 2026-09 or 2026-W40 (ISO week)")
+        raise RequestError(f"{text!r} is not a period; write {LABELS} (ISO week)")
 
     @classmethod
     def _make(cls, kind: str, numbers: list[int]) -> Period:

@@ -8,10 +8,10 @@ from datetime import date
 
 import ibis
 
+from kamlib.book.periods import LABEL, LABELS
 from kamlib.book.tables import Column, Table
 
 ERROR, WARNING = "error", "warning"
-PERIOD = r"^[0-9]{4}(-(H[12]|Q[1-4]|0[1-9]|1[0-2]|W(0[1-9]|[1-4][0-9]|5[0-3])))?$"
 # Facts that happened; plans (contracts, promotions, events) may lie ahead.
 _HAPPENED = {
     "orders": "order_date",
@@ -122,10 +122,10 @@ _OWN = {
     "targets": [
         Rule(
             "period is not a period",
-            "write 2026, 2026-H1, 2026-Q3, 2026-09 or 2026-W40",
+            f"write {LABELS}",
             ERROR,
             ("period",),
-            lambda t: ~t.period.re_search(PERIOD),
+            lambda t: ~t.period.re_search(LABEL),
         ),
         Rule(
             "neither account_id nor manager_id is given",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from types import MappingProxyType
 
 from kamlib.errors import RequestError
@@ -95,13 +96,16 @@ class Settings:
         RequestError with a suggestion, since a study would quietly go by the default.
         """
         known = set(cls.__dataclass_fields__) - {"unknown"}
-        taken = {name: value for name, value in values.items() if name in known}
-        taken["unknown"] = tuple(str(name) for name in values if name not in known)
-        taken["name"] = str(values.get("name") or "")
-        taken["thresholds"] = _merge(values.get("thresholds") or {})
-        taken["countries"] = _countries(values.get("countries") or ())
-        taken["segments"] = tuple(values.get("segments") or ())
-        return cls(**taken)
+        return cls(
+            name=str(values.get("name") or ""),
+            currency=_text(values, "currency", cls.currency),
+            timezone=_text(values, "timezone", cls.timezone),
+            fiscal_year_start=_month(values.get("fiscal_year_start") or cls.fiscal_year_start),
+            countries=_countries(values.get("countries") or ()),
+            thresholds=_merge(values.get("thresholds") or {}),
+            segments=_rules(values.get("segments") or ()),
+            unknown=tuple(str(name) for name in values if name not in known),
+        )
 
     def threshold(self, name: str) -> Threshold:
         """A declared threshold; RequestError when there is none of that name."""
@@ -112,6 +116,25 @@ class Settings:
     def value(self, name: str):
         """The value alone of a declared threshold."""
         return self.threshold(name).value
+
+
+def _text(values: Mapping, name: str, default: str) -> str:
+    value = values.get(name) or default
+    if not isinstance(value, str):
+        raise RequestError(f"book.yml: {name} must be text, not {value!r}; write it in quotes")
+    return value
+
+
+def _month(value) -> int:
+    if isinstance(value, bool) or value not in range(1, 13):
+        raise RequestError(f"book.yml: fiscal_year_start is the number of a month, 1 to 12, not {value!r}")
+    return value
+
+
+def _rules(given) -> tuple:
+    if not isinstance(given, (list, tuple)):
+        raise RequestError(f"book.yml: segments must be a list of rules, not {given!r}")
+    return tuple(given)
 
 
 def _merge(declared: Mapping) -> Mapping[str, Threshold]:
@@ -134,10 +157,12 @@ def _merge(declared: Mapping) -> Mapping[str, Threshold]:
 def _number(name: str, value, like: float | tuple) -> float | tuple:
     """The declared value, when it is a number where the default is one, or a list where that is a list."""
     values = value if isinstance(value, (list, tuple)) else [value]
-    are_numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
+    are_numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) and isfinite(v) for v in values)
     if not are_numbers or isinstance(like, tuple) != isinstance(value, (list, tuple)):
         wanted = "a list of numbers" if isinstance(like, tuple) else "one number"
         raise RequestError(f"book.yml: the threshold {name!r} must be {wanted}, not {value!r}")
+    if isinstance(like, tuple) and (len(values) != len(like) or sorted(values) != list(values)):
+        raise RequestError(f"book.yml: the threshold {name!r} has {len(like)} numbers that rise, not {value!r}")
     return tuple(values) if isinstance(like, tuple) else value
 
 

@@ -16,6 +16,7 @@ from functools import cached_property
 from types import MappingProxyType
 
 import ibis
+import ibis.expr.datatypes as dt
 import pandas as pd
 
 from kamlib.book import places
@@ -24,6 +25,7 @@ from kamlib.book.periods import day
 from kamlib.book.privacy import Privacy
 from kamlib.book.settings import Settings
 from kamlib.book.tables import REQUIRED, TABLES, Table, contract
+from kamlib.book.timezones import set_timezone
 from kamlib.errors import RequestError
 
 # Tables whose rows belong to one account: an identifier of such a row gives its account away.
@@ -67,7 +69,9 @@ def open_book(place: str | os.PathLike, as_of=None, scope: Mapping | None = None
         )
     moment = day(as_of) if as_of is not None else None
     privacy = Privacy.from_environment()
-    return Book(found, moment, MappingProxyType(dict(scope or {})), moment, privacy=privacy)._settled()
+    book = Book(found, moment, MappingProxyType(dict(scope or {})), moment, privacy=privacy)
+    set_timezone(found.connection, book.settings.timezone)
+    return book._settled()
 
 
 @dataclass(frozen=True)
@@ -248,7 +252,8 @@ class Book:
         if not spec.dated and "account_id" in spec.columns:
             # No date of its own: the row cannot be older than its account.
             accounts = self._source("accounts")
-            later = accounts.filter(accounts.opened_on > today).account_id
+            # Without the missing ones: what is not in a list that holds a missing value is unknown, for every row.
+            later = accounts.filter((accounts.opened_on > today) & accounts.account_id.notnull()).account_id
             table = table.filter(table.account_id.isnull() | ~table.account_id.isin(later))
         table = forget(table, spec, today)
         return self._manager_as_of(table) if spec.name == "accounts" else table
@@ -344,10 +349,16 @@ def _typed(source: ibis.Table, spec: Table) -> ibis.Table:
     # One step for all columns: each step on the way to a table costs the compiler time in every query on it.
     missing = {n: ibis.null(c.dtype) for n, c in spec.columns.items() if n not in source.columns}
     present = {n: (source[n], c.dtype) for n, c in spec.columns.items() if n in source.columns}
-    casts = {n: column.cast(dtype) for n, (column, dtype) in present.items() if column.type() != dtype}
+    casts = {n: _as_type(column, dtype) for n, (column, dtype) in present.items() if column.type() != dtype}
     numbers = {n: _number(column.cast(dtype)) for n, (column, dtype) in present.items() if dtype.is_floating()}
     changed = casts | numbers | missing
     return source.mutate(**changed) if changed else source
+
+
+def _as_type(column: ibis.Value, dtype: dt.DataType) -> ibis.Value:
+    value = column.cast(dtype)
+    # pandas makes floats of whole numbers where one is missing: 7.0 is the identifier 7 of another table.
+    return value.re_replace(r"\.0+$", "") if dtype.is_string() and column.type().is_numeric() else value
 
 
 def _number(column: ibis.Value) -> ibis.Value:

@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ import ibis
 import yaml
 from ibis import _
 
-from kamlib.book.ingest.accounting import IngestReport, Ledger
+from kamlib.book.ingest.accounting import IngestReport, Ledger, counted
 from kamlib.book.ingest.likeness import look_alikes
 from kamlib.book.ingest.mapping import load_mapping
 from kamlib.book.ingest.quarantine import Quarantine, reading_order
@@ -204,8 +203,7 @@ def _report(out: Path, ledger: Ledger, labels: dict[int, str], rows: dict[str, i
     wrong = [f.line() for f in files if not f.is_balanced]
     if wrong:
         raise RuntimeError(f"rows went missing in the ingest, which is a defect of it: {'; '.join(wrong)}")
-    order = Counter({name: -i for i, name in enumerate(TABLES)})
-    files = tuple(sorted(files, key=lambda f: -order[f.table]))
+    files = tuple(sorted(files, key=lambda file: list(TABLES).index(file.table)))
     return IngestReport(out, files, rows, ledger.reasons, tuple(ledger.notes))
 
 
@@ -227,8 +225,8 @@ def _refuse_out(out: Path, source: Path) -> None:
         others = sorted(p.name for p in out.iterdir() if p.name not in ours)
         if others:
             raise RequestError(
-                f"{out} holds {len(others)} things that no ingest wrote ({', '.join(others[:5])}), and a book "
-                f"replaces its folder; choose another, or move them away"
+                f"{out} holds {counted(len(others), 'thing')} that no ingest wrote ({', '.join(others[:5])}), and a "
+                f"book replaces its folder; choose another, or move them away"
             )
 
 

@@ -43,7 +43,7 @@ class FileCount:
         """The count as one sentence."""
         rules = ", ".join(f"{rule}: {n:,}" for rule, n in self.dropped.items() if n)
         return (
-            f"{self.table} from {self.file}: {self.rows_in:,} rows in = {self.accepted:,} accepted + "
+            f"{self.table} from {self.file}: {counted(self.rows_in, 'row')} in = {self.accepted:,} accepted + "
             f"{self.rejected:,} rejected + {sum(self.dropped.values()):,} dropped" + (f" ({rules})" if rules else "")
         )
 

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 import ibis
 import ibis.expr.datatypes as dt
 
-from kamlib.book.ingest.formats import DateFormat, NumberFormat, read_serial, read_truth, trimmed
+from kamlib.book.ingest.formats import DateFormat, NumberFormat, finite, read_serial, read_truth, trimmed, whole
 
 
 @dataclass(frozen=True)
 class Cell:
     """A source column.
 
-    Text sources (CSV) have text only. Typed sources (Parquet, a database) have a native value. Excel has text
-    with, cell by cell, the number or the moment that the cell really holds. Blank is missing.
+    Text sources (CSV) have text only. Typed sources (Parquet, a database) have a native value. Excel, and files
+    that give a column different types, have text with, cell by cell, the number or the moment that the cell
+    really holds. Blank is missing.
     """
 
     name: str
@@ -25,9 +26,9 @@ class Cell:
     twin_moment: ibis.TimestampValue | None = None
 
     @classmethod
-    def of(cls, name: str, value: ibis.Value, missing: tuple[str, ...] = (), trim: bool = False) -> Cell:
+    def of(cls, name: str, value: ibis.Value, text=None, missing: tuple[str, ...] = (), trim: bool = False) -> Cell:
         """The cell of a value: text as it is, any other type with its text beside it."""
-        text = as_text(value)
+        text = as_text(value) if text is None else text
         text = trimmed(text) if trim and value.type().is_string() else text
         if value.type().is_string():
             text = text.re_search(r"[^\s\p{Z}]").ifelse(text, ibis.null("string"))
@@ -39,9 +40,9 @@ class Cell:
         return cls(name, text, text.isnull().ifelse(ibis.null(value.type()), native) if missing else native)
 
     @classmethod
-    def of_excel(cls, name: str, text, number, moment, missing: tuple[str, ...] = (), trim: bool = False) -> Cell:
-        """The cell of a spreadsheet: its text, and the number or moment it holds, cell by cell."""
-        bare = cls.of(name, text, missing, trim)
+    def of_mixed(cls, name: str, text, number, moment, missing: tuple[str, ...] = (), trim: bool = False) -> Cell:
+        """The cell of a column of several kinds: its text, and the number or moment it holds, cell by cell."""
+        bare = cls.of(name, text, missing=missing, trim=trim)
         is_missing = bare.text.isnull()
         twins = [is_missing.ifelse(ibis.null(twin.type()), twin) for twin in (number, moment)]
         return cls(name, bare.text, None, *twins)
@@ -65,8 +66,7 @@ class Cell:
     def read_number(self, form: NumberFormat) -> ibis.FloatingValue:
         """The number in the cell; missing where it is missing or cannot be read."""
         if self.is_numeric:
-            number = self.native.cast("float64")
-            return (number.isnan() | number.isinf()).ifelse(ibis.null("float64"), number)
+            return finite(self.native.cast("float64"))
         read = form.read(self.text)
         return read if self.twin_number is None else ibis.coalesce(self.twin_number, read)
 
@@ -108,9 +108,9 @@ def as_text(value: ibis.Value) -> ibis.StringValue:
     if kind.is_string():
         return value
     if kind.is_floating():
-        is_whole = (value == value.floor()) & (value.abs() < 1e15)
-        whole = value.try_cast("int64").cast("string")
-        text = is_whole.ifelse(whole, value.cast("string"))
+        integer = whole(value)
+        is_exact = integer.notnull() & (value.abs() < 1e15)
+        text = is_exact.ifelse(integer.cast("string"), value.cast("string"))
         return value.isnan().ifelse(ibis.null("string"), text)
     if kind.is_decimal():
         text = value.cast("string")

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 
 import ibis
 import ibis.expr.datatypes as dt
+from ibis.common.exceptions import IbisTypeError
 
 from kamlib.book.ingest.cells import Cell, plain, text_of
 from kamlib.book.ingest.expressions import Evaluator, Failure
-from kamlib.book.ingest.formats import read_truth
+from kamlib.book.ingest.formats import finite, read_truth, whole
 from kamlib.book.ingest.specs import ColumnSpec
 from kamlib.book.ingest.staging import Staging
-from kamlib.book.periods import day
+from kamlib.book.periods import LABEL, LABELS, day
 from kamlib.book.tables import Column
 from kamlib.errors import RequestError
 
-_PERIOD = r"^[0-9]{4}(?:-(?:H[12]|Q[1-4]|0[1-9]|1[0-2]|W(?:0[1-9]|[1-4][0-9]|5[0-3])))?$"
-_KINDS = ((dt.String, str), (dt.Int64, int), (dt.Float64, float), (dt.Boolean, bool))
+_KINDS = (
+    (dt.String, str, "text"),
+    (dt.Int64, int, "a whole number"),
+    (dt.Float64, float, "a number"),
+    (dt.Boolean, bool, "true or false"),
+)
 
 
 @dataclass(frozen=True)
@@ -63,8 +69,8 @@ def typed_column(spec: ColumnSpec, column: Column, run: Evaluator, typed: Typed,
     typed.values[spec.name] = value
     typed.failures(spec.name, run.failures, staging)
     if column.dtype.is_integer() and not value.type().is_integer():
-        typed.check(spec.name, value.notnull() & (value != value.floor()), shown, "not a whole number", staging)
-        typed.values[spec.name] = (value == value.floor()).ifelse(value, None).try_cast("int64")
+        typed.values[spec.name] = integer = whole(value)
+        typed.check(spec.name, value.notnull() & integer.isnull(), shown, "not a whole number", staging)
     if not column.optional:
         typed.check(spec.name, value.isnull(), shown, "required and missing", staging)
     for is_failed, reason in _limits(column, value):
@@ -79,10 +85,18 @@ def own_column(spec: ColumnSpec, run: Evaluator, typed: Typed, ids: list, stagin
     column = staging.column()
     found = _found(spec, run, ids)
     found = _renamed(spec, found, aliases)
-    value = found if not isinstance(found, Cell) else plain(found)
-    typed.values[column] = value if spec.default is None else value.fill_null(spec.default)
+    typed.values[column] = _filled(plain(found), spec.default, run.where)
     typed.failures(spec.name, run.failures, staging)
     return column
+
+
+def _filled(value: ibis.Value, default, where: str) -> ibis.Value:
+    if default is None:
+        return value
+    try:
+        return value.fill_null(_spelled(default) if value.type().is_string() else default)
+    except IbisTypeError:
+        raise RequestError(f"{where}: the default {default!r} does not fit its column, {value.type()}") from None
 
 
 def _value(spec: ColumnSpec, dtype: dt.DataType, run: Evaluator, ids: list, aliases):
@@ -90,7 +104,8 @@ def _value(spec: ColumnSpec, dtype: dt.DataType, run: Evaluator, ids: list, alia
     if spec.value is not None:
         constant = ibis.literal(_constant(spec.value, dtype, run.where), type=dtype)
         return constant, text_of(constant)
-    found = _renamed(spec, _found(spec, run, ids), aliases)
+    mark = spec.formats.number.decimal if dtype.is_numeric() else "."
+    found = _renamed(spec, _found(spec, run, ids), aliases, mark)
     shown = text_of(found)
     if dtype.is_string():
         return shown, shown
@@ -112,16 +127,19 @@ def _found(spec: ColumnSpec, run: Evaluator, ids: list):
     return run.expression(spec.expression) if spec.expression else run.cell(spec.column)
 
 
-def _renamed(spec: ColumnSpec, found, aliases):
+def _renamed(spec: ColumnSpec, found, aliases, mark: str = "."):
     """The value under its declared name: an alias table, or the column's own table of values."""
-    names = aliases[spec.alias] if spec.alias else {str(k): _spelled(v) for k, v in spec.values.items()}
+    names = aliases[spec.alias] if spec.alias else {str(k): _spelled(v, mark) for k, v in spec.values.items()}
     if not names:
         return found
     text = text_of(found)
     return ibis.cases(*[(text == name, ibis.literal(to)) for name, to in names.items()], else_=text)
 
 
-def _spelled(value) -> str:
+def _spelled(value, mark: str = ".") -> str:
+    """A constant of the mapping as a cell would have it; ``mark`` is the decimal mark cells are read with."""
+    if isinstance(value, float):
+        return str(value).replace(".", mark)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -137,17 +155,24 @@ def _truth(found, run: Evaluator) -> ibis.BooleanValue:
 
 def _constant(value, dtype: dt.DataType, where: str):
     if dtype.is_date():
-        return day(value)
-    kind = next(python for ibis_type, python in _KINDS if isinstance(dtype, ibis_type))
+        try:
+            return day(value)
+        except RequestError as error:
+            raise RequestError(f"{where}: {error}") from None
+    kind, called = next((python, name) for ibis_type, python, name in _KINDS if isinstance(dtype, ibis_type))
     is_right = isinstance(value, (int, float) if kind is float else kind)
     if not is_right or (isinstance(value, bool) and kind is not bool):
-        raise RequestError(f"{where}: {value!r} is not a {kind.__name__}; write it as one, text in quotes")
+        raise RequestError(f"{where}: {value!r} is not {called}; write it as that, text in quotes")
     return kind(value)
 
 
 def _limits(column: Column, value: ibis.Value):
     if column.name == "period":
-        yield ~value.re_search(_PERIOD), "not a period: write 2026, 2026-H1, 2026-Q3, 2026-09 or 2026-W40"
+        yield ~value.re_search(LABEL), f"not a period: write {LABELS}"
+    if column.dtype.is_date():
+        yield ~value.between(date.min, date.max), "before the year 1 or after 9999"
+    if column.dtype.is_floating():
+        yield value.notnull() & finite(value).isnull(), "not a finite number"
     for name, limit in column.limits.items():
         if name == "isin":
             yield value.notin(list(limit)), f"not one of {', '.join(limit)}; declare 'values' to translate"

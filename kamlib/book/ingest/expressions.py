@@ -14,7 +14,7 @@ import ibis
 import ibis.expr.datatypes as dt
 
 from kamlib.book.ingest.cells import Cell, plain, text_of
-from kamlib.book.ingest.formats import read_truth
+from kamlib.book.ingest.formats import bounded, read_truth
 from kamlib.book.ingest.grammar import BINARY, COMPARE, column_name, is_expression, parse
 from kamlib.book.ingest.specs import Formats
 from kamlib.book.ingest.vocabulary import FUNCTIONS, METHODS, condition, ifelse
@@ -174,6 +174,8 @@ class Evaluator:
         value = self._visit(node.operand)
         if isinstance(node.op, (ast.Not, ast.Invert)):
             return ~condition(value)
+        if isinstance(value, (int, float)):
+            return -value if isinstance(node.op, ast.USub) else value
         number = plain(self.number(value))
         return -number if isinstance(node.op, ast.USub) else number
 
@@ -188,6 +190,8 @@ class Evaluator:
 
     def compare(self, left, relation: Callable, right) -> ibis.BooleanValue:
         if left is None or right is None:
+            if relation not in (operator.eq, operator.ne):
+                raise RequestError("asks whether something is more or less than None; missing is == None")
             other = plain(right if left is None else left)
             return other.isnull() if relation is operator.eq else other.notnull()
         left, right = self._alike(left, right), self._alike(right, left)
@@ -240,7 +244,7 @@ def _arithmetic(sign: str, left, right):
         "-": lambda: left - right,
         "*": lambda: left * right,
         "/": lambda: left.cast("float64") / right.cast("float64"),
-        "//": lambda: (left / right).floor(),
+        "//": lambda: bounded(left / right).floor(),
         "%": lambda: left % right,
     }
     return steps[sign]()

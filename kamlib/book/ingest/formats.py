@@ -34,6 +34,22 @@ def trimmed(text: ibis.StringValue) -> ibis.StringValue:
     return text.re_replace(_EDGES, "")
 
 
+def finite(number: ibis.FloatingValue) -> ibis.FloatingValue:
+    """The number; missing where it is infinite or not a number."""
+    return (number.isnan() | number.isinf()).ifelse(ibis.null("float64"), number)
+
+
+def whole(number: ibis.NumericValue) -> ibis.IntegerValue:
+    """The number as an integer; missing where it is not whole, or too large for one."""
+    integer = number.try_cast("int64")
+    return (integer.cast("float64") == number).ifelse(integer, ibis.null("int64"))
+
+
+def bounded(number: ibis.NumericValue, most: float = 2.0**62) -> ibis.NumericValue:
+    """The number; missing where it is too large to be rounded or counted with, which would end the whole query."""
+    return number.between(-most, most).ifelse(number, ibis.null(number.type()))
+
+
 @dataclass(frozen=True)
 class NumberFormat:
     """How an export writes numbers; whatever is not declared is not read.
@@ -73,12 +89,13 @@ class NumberFormat:
         """The format a mapping declares: an example such as ``1.234,50``, or the settings by name."""
         if isinstance(value, Mapping):
             return cls._from_settings(value, where)
-        if str(value) not in _EXAMPLES:
+        written = f"{value:.2f}" if isinstance(value, float) else str(value)  # YAML takes 1234.50 for 1234.5
+        if written not in _EXAMPLES:
             raise RequestError(
                 f"{where}: {value!r} is not a number format; write one of {', '.join(map(repr, _EXAMPLES))}, "
                 f"or its settings ({', '.join(f.name for f in fields(cls))})"
             )
-        return cls(**_EXAMPLES[str(value)])
+        return cls(**_EXAMPLES[written])
 
     @classmethod
     def _from_settings(cls, settings: Mapping, where: str) -> NumberFormat:
@@ -142,21 +159,20 @@ class NumberFormat:
         if self.full_width:
             body = body.translate(_WIDE, _NARROW)
         is_number = body.re_search(self.pattern)
-        for symbol in self.currency:
+        for symbol in _longest_first(self.currency):
             body = body.replace(symbol, "")
         is_negative = body.re_search(r"^\s*[-(]|-\s*$")
         power = self._power(body)
         mantissa = body.re_replace("[eE].*$", "") if self.exponent else body
         digits = mantissa.re_replace(rf"[^0-9{re.escape(self.decimal)}]", "").replace(self.decimal, ".")
-        size = (digits + "e" + power).try_cast("float64")
-        size = size.isinf().ifelse(ibis.null("float64"), size)
+        size = finite((digits + "e" + power).try_cast("float64"))
         return is_number.ifelse(is_negative.ifelse(-size, size), ibis.null("float64"))
 
     def _power(self, body: ibis.StringValue) -> ibis.StringValue:
         """The power of ten as text: ``1.2萬`` is read as ``1.2e4``, so that no digit is lost in a product."""
         if self.multipliers:
-            longest = sorted(self.multipliers, key=len, reverse=True)
-            return ibis.cases(*[(body.contains(m), str(MULTIPLIERS[m])) for m in longest], else_="0")
+            powers = [(body.contains(m), str(MULTIPLIERS[m])) for m in _longest_first(self.multipliers)]
+            return ibis.cases(*powers, else_="0")
         if self.exponent:
             found = body.re_extract(r"[eE]([+-]?[0-9]+)$", 1)
             return (found.fill_null("") == "").ifelse("0", found)
@@ -168,8 +184,12 @@ def _words(value) -> tuple[str, ...]:
 
 
 def _one(symbols: tuple[str, ...]) -> str:
-    longest = sorted(symbols, key=len, reverse=True)
-    return f"(?:{'|'.join(re.escape(s) for s in longest)})"
+    return f"(?:{'|'.join(re.escape(s) for s in _longest_first(symbols))})"
+
+
+def _longest_first(symbols: tuple[str, ...]) -> list[str]:
+    """So that no symbol is taken for a part of a longer one."""
+    return sorted(symbols, key=len, reverse=True)
 
 
 def _either(symbols: tuple[str, ...]) -> str:
@@ -208,6 +228,7 @@ _DIRECTIVES = {
 _ISO = r"^([0-9]{4})-([0-9]{2})-([0-9]{2})(?:[T ][0-2]?[0-9]:[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?)?$"
 _ZONED = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+ ?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)$"
 _ROC_FIRST_YEAR = 1911
+_LONGEST_DAYS = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -269,20 +290,20 @@ class DateFormat:
 
 def read_serial(number: ibis.FloatingValue) -> ibis.DateValue:
     """The day of an Excel serial number (1900 system); serial 60, 29 February 1900, never was."""
-    whole = number.floor().try_cast("int64")
-    is_day = whole.between(1, 2_958_465) & (whole != 60)
-    since = is_day.ifelse((whole < 60).ifelse(whole + 1, whole), ibis.null("int64"))
+    serial = bounded(number).floor()
+    is_day = serial.between(1, 2_958_465) & (serial != 60)
+    since = is_day.ifelse((serial < 60).ifelse(serial + 1, serial), ibis.null("int64"))
     return days_after(ibis.date("1899-12-30"), since)
 
 
 def days_after(start: ibis.DateValue, days: ibis.IntegerValue) -> ibis.DateValue:
     """The day so many days later."""
-    return _moved(start, days.as_interval("D"))
+    return _moved(start, bounded(days, _LONGEST_DAYS).as_interval("D"))
 
 
 def months_after(start: ibis.DateValue, months: ibis.IntegerValue) -> ibis.DateValue:
     """The same day so many months later, or the last of that month when it is shorter."""
-    return _moved(start, months.as_interval("M"))
+    return _moved(start, bounded(months, _LONGEST_DAYS // 30).as_interval("M"))
 
 
 def _moved(start: ibis.DateValue, step: ibis.IntervalValue) -> ibis.DateValue:

@@ -9,7 +9,7 @@ from kamlib.book.ingest.accounting import Ledger, counted
 from kamlib.book.ingest.cells import plain, text_of
 from kamlib.book.ingest.columns import Check, Typed, own_column, typed_column
 from kamlib.book.ingest.expressions import Evaluator
-from kamlib.book.ingest.formats import days_after
+from kamlib.book.ingest.formats import days_after, whole
 from kamlib.book.ingest.grammar import is_expression
 from kamlib.book.ingest.likeness import list_values
 from kamlib.book.ingest.lookups import look_up
@@ -123,13 +123,11 @@ class PartReader:
         label = "explode" if is_expression(self.part.explode) else self.part.explode
         found = run.value(self.part.explode)
         number = run.number(found)
-        is_count = (
-            number.isnull() | number.isin([0]) | ((number > 0) & (number <= MAX_TIMES) & (number == number.floor()))
-        )
+        is_count = number.isnull() | whole(number).between(0, MAX_TIMES).fill_null(False)
         typed.failures(label, run.failures, self.staging)
         typed.check(label, ~is_count, text_of(found), f"not a whole number from 0 to {MAX_TIMES:,}", self.staging)
         is_bad = ibis.or_(*[typed.flags[c.flag] for c in typed.checks])
-        typed.values[times] = is_bad.ifelse(1, is_count.ifelse(number, 0)).fill_null(0).cast("int64")
+        typed.values[times] = is_bad.ifelse(1, whole(number).fill_null(0))
         self.checks += typed.checks
         counted = typed.onto(rows.table)
         for row in counted.filter(_[times] == 0).group_by(SRC).aggregate(n=_.count()).to_pyarrow().to_pylist():
@@ -253,7 +251,7 @@ class PartReader:
         """Identifiers that a spreadsheet holds as numbers have lost their leading zeros, if they had any."""
         for name, column in self.part.columns.items():
             fields = rows.fields.get(column.column, ())
-            if name.endswith("_id") and len(fields) > 1:
+            if name.endswith("_id") and len(fields) == 3:
                 n = rows.table[fields[1]].count().to_pyarrow().as_py()
                 if n:
                     self.ledger.notes.append(

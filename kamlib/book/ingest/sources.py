@@ -210,8 +210,11 @@ def _encoding(path: Path, spec: FileSpec) -> str:
 def _records(stream: io.TextIOBase, path: Path, spec: FileSpec) -> Iterator[tuple[int, list[str]]]:
     """Numbered records; the number is the row a spreadsheet would show."""
     delimiter = spec.delimiter or ("\t" if path.suffix.lower() == ".tsv" else ",")
-    if len(delimiter) != 1:
-        raise RequestError(f"files.{spec.name}: the delimiter is one character, not {delimiter!r}")
+    if len(delimiter) != 1 or delimiter in ("\r", "\n", spec.quote):
+        raise RequestError(
+            f"files.{spec.name}: the delimiter is one character, no quotation mark or line end, not {delimiter!r}; a "
+            f'tab is "\\t" in double quotes'
+        )
     options = {"quoting": csv.QUOTE_NONE} if spec.quote == "none" else {"quotechar": spec.quote, "strict": True}
     return enumerate(csv.reader(stream, delimiter=delimiter, **options), start=1)
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 import ibis
+import ibis.expr.datatypes as dt
+from ibis.common.exceptions import IbisError
 
 from kamlib.book.ingest.cells import Cell, as_text
+from kamlib.book.ingest.formats import finite
 from kamlib.book.ingest.sources import BROKEN, ROW, Source, find_files, read_database, read_file
 from kamlib.book.ingest.specs import FileSpec, Formats
 from kamlib.book.places import literal_path
+from kamlib.book.timezones import set_timezone
 from kamlib.errors import RequestError
 
 PART, SRC, NTH = "__part", "__src", "__nth"
+_MOMENT = dt.Timestamp(scale=6)
 IDENTITY = [PART, SRC, ROW]  # what tells a source row apart from any other that a table reads
 
 
@@ -23,8 +28,8 @@ IDENTITY = [PART, SRC, ROW]  # what tells a source row apart from any other that
 class Rows:
     """Rows of one file specification with named source columns.
 
-    ``fields`` says for each source column in which columns of ``table`` its text or value, its numbers and its
-    moments stand.
+    ``fields`` says for each source column in which columns of ``table`` it stands: its value alone; its value and
+    its text; or its text, numbers and moments, where its cells are of several kinds.
     """
 
     table: ibis.Table
@@ -49,7 +54,7 @@ class Cells(Mapping):
 
     def __getitem__(self, name: str) -> Cell:
         values = [self._rows.table[c] for c in self._rows.fields[name]]
-        make = Cell.of if len(values) == 1 else Cell.of_excel
+        make = Cell.of if len(values) < 3 else Cell.of_mixed
         return make(name, *values, missing=self._formats.missing, trim=self._formats.trim)
 
     def __iter__(self):
@@ -67,18 +72,12 @@ class Staging:
         # One thread: sums and files must come out the same, bit for bit, each time.
         self.connection = ibis.duckdb.connect(threads=1, temp_directory=str(folder / "spill"))
         self.connection.raw_sql("SET enable_progress_bar = false")
-        self._set_timezone(timezone)
+        set_timezone(self.connection, timezone)
         self.sources: dict[int, Source] = {}
         self.numbers: dict[str, list[int]] = {}
         self._loaded: dict[str, Rows] = {}
         self._column = 0
         self._saved = 0
-
-    def _set_timezone(self, timezone: str) -> None:
-        try:
-            self.connection.raw_sql(f"SET TimeZone = '{timezone.replace(chr(39), '')}'")
-        except duckdb.Error:
-            raise RequestError(f"there is no timezone {timezone!r}; write one such as Asia/Taipei or UTC") from None
 
     def close(self) -> None:
         """Let go of the files."""
@@ -100,7 +99,7 @@ class Staging:
         """Write a table as Parquet; RequestError when a source turns out unreadable or the disk is full."""
         try:
             self.connection.to_parquet(table, str(path), **settings)
-        except duckdb.Error as error:
+        except (duckdb.Error, IbisError) as error:
             raise RequestError(f"{what} could not be computed: {str(error).splitlines()[0]}") from None
 
     def load(self, spec: FileSpec) -> Rows:
@@ -117,17 +116,24 @@ class Staging:
             _refuse_different_columns(first, other)
         names = _distinct(first.names)
         parts = [_aligned(source, first, number) for number, source in sources.items()]
-        table = parts[0] if len(parts) == 1 else ibis.union(*_same_types(parts))
-        letters = "cnd" if first.kind == "excel" else "c"
-        fields = {name: tuple(f"{letter}{i}" for letter in letters) for i, name in enumerate(names)}
+        columns = [_as_one(parts, i) for i in range(len(names))]
+        united = [
+            part.select(SRC, ROW, BROKEN, **{n: v for column in columns for n, v in column[k].items()})
+            for k, part in enumerate(parts)
+        ]
+        table = united[0] if len(parts) == 1 else ibis.union(*united)
+        fields = {name: tuple(column[0]) for name, column in zip(names, columns, strict=True) if name}
         repeated = frozenset(n for n in first.names if n and first.names.count(n) > 1)
-        return Rows(table, {n: c for n, c in fields.items() if n}, first.label, repeated)
+        return Rows(table, fields, first.label, repeated)
 
     def _read_files(self, spec: FileSpec) -> dict[int, Source]:
         made = {}
         for path in find_files(spec, self.source):
             number = len(self.sources)
-            made[number] = self.sources[number] = read_file(path, spec, self.folder, number, self.connection)
+            source = read_file(path, spec, self.folder, number, self.connection)
+            # By their way below the source folder, which tells files of one name apart.
+            label = path.relative_to(self.source).as_posix()
+            made[number] = self.sources[number] = replace(source, label=label)
         return made
 
     def _read_database(self, spec: FileSpec) -> dict[int, Source]:
@@ -173,8 +179,31 @@ def _aligned(source: Source, first: Source, number: int) -> ibis.Table:
     return source.table.select(**columns, **{SRC: number, ROW: source.table[ROW].cast("int64"), BROKEN: broken})
 
 
-def _same_types(parts: list[ibis.Table]) -> list[ibis.Table]:
-    """The parts with each column of one type: that of all, or text where they differ."""
-    first = parts[0].schema()
-    differ = [c for c in parts[0].columns if any(p.schema()[c] != first[c] for p in parts)]
-    return [p.mutate(**{c: as_text(p[c]) for c in differ}) for p in parts]
+def _as_one(parts: list[ibis.Table], i: int) -> list[dict[str, ibis.Value]]:
+    """One source column in each part, in columns of the same name and type, whatever types the files give it."""
+    values = [part[f"c{i}"] for part in parts]
+    kinds = {v.type() for v in values if not (v.type().is_null() or v.type().is_unknown())} or {dt.string}
+    is_mixed = any(f"n{i}" in part.columns for part in parts)
+    if len(kinds) == 1 and not is_mixed:
+        kind = kinds.pop()
+        return [{f"c{i}": v if v.type() == kind else v.cast(kind)} for v in values]
+    for kind, fits in ((dt.float64, dt.DataType.is_numeric), (_MOMENT, _is_moment)):
+        if all(map(fits, kinds)) and not is_mixed:
+            return [{f"c{i}": v.cast(kind), f"t{i}": as_text(v)} for v in values]
+    return [_by_kind(part, i) for part in parts]
+
+
+def _by_kind(part: ibis.Table, i: int) -> dict[str, ibis.Value]:
+    """The text, the numbers and the moments of a column, as a spreadsheet has them."""
+    if f"n{i}" in part.columns:
+        return {f"{letter}{i}": part[f"{letter}{i}"] for letter in "cnd"}
+    value = part[f"c{i}"]
+    return {
+        f"c{i}": as_text(value),
+        f"n{i}": finite(value.cast("float64")) if value.type().is_numeric() else ibis.null("float64"),
+        f"d{i}": value.cast(_MOMENT) if _is_moment(value.type()) else ibis.null(_MOMENT),
+    }
+
+
+def _is_moment(kind: dt.DataType) -> bool:
+    return kind.is_date() or kind.is_timestamp()

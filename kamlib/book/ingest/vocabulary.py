@@ -13,7 +13,7 @@ from functools import reduce
 import ibis
 
 from kamlib.book.ingest.cells import Cell, plain, text_of
-from kamlib.book.ingest.formats import days_after, months_after
+from kamlib.book.ingest.formats import bounded, days_after, months_after
 from kamlib.errors import RequestError
 
 _MAX_PAD = 100
@@ -43,9 +43,9 @@ def _coalesce(run, *values):
     return ibis.coalesce(*([text_of(v) for v in values] if mixed else kept))
 
 
-def _literal_int(value, what: str, most: int = 1_000_000) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > most:
-        raise RequestError(f"needs a whole number of at most {most:,} as {what}, not {value!r}")
+def _literal_int(value, what: str, most: int = 1_000_000, least: int = 0) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise RequestError(f"needs a whole number of at most {most:,} as {what}, at least {least:,}, not {value!r}")
     return value
 
 
@@ -80,7 +80,7 @@ def _add_months(run, value, months):
 
 
 def _whole(run, value):
-    return plain(run.number(value)).cast("int64")
+    return bounded(plain(run.number(value))).cast("int64")
 
 
 def _period(run, value, kind="month"):
@@ -121,8 +121,8 @@ def _text_method(name: str, *literals: str):
 
 
 def _number_method(name: str):
-    return lambda run, value, *digits: getattr(plain(run.number(value)), name)(
-        *[_literal_int(d, "digits", 15) for d in digits]
+    return lambda run, value, *digits: getattr(bounded(plain(run.number(value))), name)(
+        *[_literal_int(d, "digits", 15, -15) for d in digits]
     )
 
 
@@ -181,7 +181,7 @@ METHODS: dict[str, Callable] = {
     "re_replace": _text_method("re_replace", "pattern", "replacement"),
     "re_extract": _extract,
     "substr": lambda run, v, start, n=None: text_of(v).substr(
-        _literal_int(start, "start"), None if n is None else _literal_int(n, "length")
+        _literal_int(start, "start", least=-1_000_000), None if n is None else _literal_int(n, "length")
     ),
     "left": lambda run, v, n: text_of(v).left(_literal_int(n, "length")),
     "right": lambda run, v, n: text_of(v).right(_literal_int(n, "length")),
