@@ -4,12 +4,14 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import ibis
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
 from kamlib import open_book
 from kamlib.book.privacy import Privacy
+from kamlib.book.tables import TABLES
 from kamlib.errors import RequestError
 from kamlib.reports.render import Request, render
 
@@ -143,6 +145,14 @@ def test_a_redacted_run_shares_no_folder_with_a_plain_one_or_another_key(home, f
 def test_a_pseudonym_is_the_same_for_the_same_key_and_another_for_another():
     one, two = Privacy(True, True, b"one"), Privacy(True, True, b"two")
     assert one.pseudonym("Account", "7") == one.pseudonym("Account", "7") != two.pseudonym("Account", "7")
+
+
+def test_accounts_of_a_large_book_share_no_pseudonym():
+    ids = [f"{i:05d}" for i in range(20_000)]
+    table = ibis.memtable({"account_id": ids, "name": ids})
+    accounts = table.mutate(**{n: ibis.null(c.dtype) for n, c in TABLES["accounts"].columns.items() if n not in table})
+    names = Privacy(True, True, b"one").applied(accounts, TABLES["accounts"]).name.execute()
+    assert names.is_unique and names.str.fullmatch(r"Account ([0-9A-F]{6}|[0-9A-F]{12})").all()
 
 
 def test_every_account_keeps_its_own_pseudonym(home, monkeypatch):

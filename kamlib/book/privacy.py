@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -66,11 +67,18 @@ class Privacy:
     def _renamed(self, table: ibis.Table, spec: Table) -> ibis.Table:
         identifier, word = _NAMED[spec.name]
         ids = table.select(identifier).distinct().to_pyarrow()[identifier].to_pylist()
-        named = ibis.memtable({"renamed_id": ids, "renamed": [self.pseudonym(word, one) for one in ids]})
+        named = ibis.memtable({"renamed_id": ids, "renamed": self._pseudonyms(word, ids)})
         joined = table.left_join(named, table[identifier] == named.renamed_id)
         return joined.mutate(name=joined.renamed).select(*spec.columns)
 
-    def pseudonym(self, word: str, identifier: str) -> str:
+    def _pseudonyms(self, word: str, identifiers: list[str]) -> list[str]:
+        """A pseudonym for each; of some thousands of accounts a few would share the short ones, and get longer ones."""
+        short = [self.pseudonym(word, one) for one in identifiers]
+        times = Counter(short)
+        pairs = zip(identifiers, short, strict=True)
+        return [name if times[name] == 1 else self.pseudonym(word, one, digits=12) for one, name in pairs]
+
+    def pseudonym(self, word: str, identifier: str, digits: int = 6) -> str:
         """``Account 7F3A91``: the same for the same key and identifier, and not to be turned back without the key.
 
         Examples
@@ -79,4 +87,4 @@ class Privacy:
         'Account F78869'
         """
         digest = hmac.new(self.key, f"{word}:{identifier}".encode(), hashlib.sha256).hexdigest()
-        return f"{word} {digest[:6].upper()}"
+        return f"{word} {digest[:digits].upper()}"

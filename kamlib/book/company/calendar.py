@@ -8,6 +8,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from kamlib.book.periods import add_months, day, months_before
+from kamlib.book.public_holidays import public_holidays
 from kamlib.errors import RequestError
 
 WEEKDAY_WEIGHT = (1.25, 1.10, 1.00, 1.00, 0.90, 0.0, 0.0)
@@ -122,9 +123,7 @@ def _calendar(first: date, last: date, months: int) -> Calendar:
 
 def _festivals(first_year: int, last_year: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Public holidays of Taiwan, the days of Lunar New Year and of Mid-Autumn."""
-    import holidays
-
-    named = holidays.country_holidays("TW", years=range(first_year, last_year + 1), language="en_US")
+    named = public_holidays("TW", range(first_year, last_year + 1))
     days = np.array(sorted(named), dtype="datetime64[D]")
     new_years, mid_autumns = [], []
     for year in range(first_year, last_year + 1):
