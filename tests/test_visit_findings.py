@@ -155,14 +155,18 @@ def test_without_visits_every_chapter_says_so_in_its_own_sentence():
         "This book records no contact of the kind asked for (visit), so nothing can be said about what they do and no call plan can be drawn."
     )
     assert len(set(said)) == len(said)
+    assert findings.visit_effect(result).decision.startswith("Have every visit written down from now on")
 
 
 @pytest.mark.parametrize(
     ("elasticity", "word"),
     [
         (0.05, "5 percent more revenue for ten percent more visits, kept up"),
-        (0.05, "so this book can tell. The interval of the answer, by the same error, reaches 0.3 down from it."),
-        (0.5, "may well miss it"),
+        (
+            0.05,
+            "so these records are many enough to show it. The interval of the estimate, by the same error, reaches 0.3 down",
+        ),
+        (0.5, "which these records may well miss"),
         (np.inf, "No lasting effect, however large"),
     ],
 )

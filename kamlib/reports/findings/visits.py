@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -344,8 +346,10 @@ def absent(result: Visits, name: str, practices: tuple[str, ...] = ()) -> Findin
     topic = name.removeprefix("visits.")
     if topic != "effect":
         return nothing(name, say(f"visits.absent_{topic}"), practices)
-    key = "visits.no_orders" if result.visits else "visits.no_visits"
-    return nothing(name, say(key, channels=", ".join(result.channels)), practices)
+    if result.visits:
+        return nothing(name, say("visits.no_orders"), practices)
+    none = nothing(name, say("visits.no_visits", channels=", ".join(result.channels)), practices)
+    return replace(none, decision=say("visits.no_visits_decision", months=LEAST_MONTHS))
 
 
 def nothing(name: str, sentence: str, practices: tuple[str, ...] = ()) -> Finding:
