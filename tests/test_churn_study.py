@@ -6,8 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from churn_books import book_of, sample_book, sample_place
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from kamlib import open_book
 from kamlib.book.sample import read_truth
@@ -146,34 +144,30 @@ def test_a_scope_leaves_the_other_accounts_out():
         assert set(churn.measure(book, draws=20).accounts["account_id"]) <= inside
 
 
-@settings(max_examples=2, suppress_health_check=list(HealthCheck), deadline=None)
-@given(st.integers(0, 2**31))
-def test_what_the_future_brings_changes_nothing(tmp_path_factory, seed):
-    frames = small_frames(seed, accounts=8, days=900)
-    ours = _measured(frames, tmp_path_factory.mktemp("a") / "book")
-    theirs = _measured(plant_future(frames, AS_OF, seed), tmp_path_factory.mktemp("b") / "book")
+@pytest.fixture(scope="module", params=[0, 20260630])
+def small(request, tmp_path_factory):
+    """The tables of a small book, drawn from a seed, and what is measured on them as they are."""
+    frames = small_frames(request.param, accounts=8, days=900)
+    return frames, _measured(frames, tmp_path_factory.mktemp("small") / "book")
+
+
+def test_what_the_future_brings_changes_nothing(tmp_path, small):
+    frames, ours = small
+    theirs = _measured(plant_future(frames, AS_OF), tmp_path / "book")
     _same(ours, theirs)
     pd.testing.assert_frame_equal(ours.candidates, theirs.candidates)
 
 
-@settings(max_examples=2, suppress_health_check=list(HealthCheck), deadline=None)
-@given(st.integers(0, 2**31))
-def test_the_order_of_the_rows_changes_nothing(tmp_path_factory, seed):
-    frames = small_frames(seed, accounts=8, days=900)
-    mixed = {name: frame.sample(frac=1, random_state=seed % 2**32) for name, frame in frames.items()}
-    _same(*(_measured(f, tmp_path_factory.mktemp("a") / "book") for f in (frames, mixed)))
+def test_the_order_of_the_rows_changes_nothing(tmp_path, small):
+    frames, ours = small
+    mixed = {name: frame.sample(frac=1, random_state=7) for name, frame in frames.items()}
+    _same(ours, _measured(mixed, tmp_path / "book"))
 
 
-@settings(max_examples=2, suppress_health_check=list(HealthCheck), deadline=None)
-@given(st.integers(0, 2**31), st.sampled_from([0.01, 1000.0]))
-def test_money_times_a_factor_is_money_at_risk_times_that_factor(tmp_path_factory, seed, factor):
-    frames = small_frames(seed, accounts=8, days=900)
-    orders = frames["orders"].assign(
-        revenue=frames["orders"]["revenue"] * factor, cost=frames["orders"]["cost"] * factor
-    )
-    ours = _measured(frames, tmp_path_factory.mktemp("a") / "book")
-    theirs = _measured(frames | {"orders": orders}, tmp_path_factory.mktemp("b") / "book")
-    _same(ours, theirs, factor)
+def test_money_times_a_factor_is_money_at_risk_times_that_factor(tmp_path, small):
+    frames, ours = small
+    orders = frames["orders"].assign(**{c: frames["orders"][c] * 1000.0 for c in ("revenue", "cost")})
+    _same(ours, _measured(frames | {"orders": orders}, tmp_path / "book"), 1000.0)
 
 
 @pytest.mark.parametrize(

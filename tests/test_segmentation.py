@@ -20,11 +20,10 @@ from kamlib.studies.segmentation.rfm import SEGMENTS
 from kamlib.studies.segmentation.selection import DECISIONS
 from kamlib.studies.segmentation.stages import STAGES
 
-from books import random_frames, small_book, small_frames, write_folder
+from books import small_book, small_frames, write_folder
 from future import plant_future
 
 AS_OF = "2026-06-30"
-BOOKS = settings(max_examples=4, deadline=None)
 
 
 @pytest.fixture(scope="module")
@@ -177,43 +176,47 @@ def _same(one: segmentation.Segmentation, other: segmentation.Segmentation, skip
             assert left == right or (left != left and right != right) or repr(left) == repr(right), field.name
 
 
-@BOOKS
-@given(frames=random_frames(), seed=st.integers(0, 99))
-def test_what_the_future_brings_changes_nothing(tmp_path_factory, frames, seed):
-    folder = tmp_path_factory.mktemp("book")
+@pytest.fixture(scope="module", params=["two tables", "some", "all"])
+def drawn(request, tmp_path_factory):
+    """The tables of a small book, poor or rich, and what is measured on them as they are."""
+    seed, accounts, days = {"two tables": (0, 2, 200), "some": (41, 6, 500), "all": (97, 10, 900)}[request.param]
+    frames = small_frames(seed, accounts, days)
+    kept = {"two tables": ("accounts", "orders"), "some": ("accounts", "orders", "products", "visits", "surveys")}
+    frames = {name: frame for name, frame in frames.items() if name in kept.get(request.param, frames)}
     if "assignments" not in frames:
         frames["accounts"]["manager_id"] = None  # an export knows only today's manager
-    before = _measure(write_folder(frames, folder / "as-is"), AS_OF)
-    after = _measure(write_folder(plant_future(frames, AS_OF, seed), folder / "planted"), AS_OF)
+    return frames, _measure(write_folder(frames, tmp_path_factory.mktemp("drawn") / "book"), AS_OF)
+
+
+def test_what_the_future_brings_changes_nothing(tmp_path, drawn):
+    frames, before = drawn
+    after = _measure(write_folder(plant_future(frames, AS_OF), tmp_path / "planted"), AS_OF)
     _same(before, after, skip=("absent",))
 
 
-@BOOKS
-@given(frames=random_frames(), seed=st.integers(0, 99))
-def test_the_order_of_rows_changes_nothing(tmp_path_factory, frames, seed):
-    folder = tmp_path_factory.mktemp("book")
-    shuffled = {name: frame.sample(frac=1, random_state=seed) for name, frame in frames.items()}
-    _same(_measure(write_folder(frames, folder / "a")), _measure(write_folder(shuffled, folder / "b")))
+def test_the_order_of_rows_changes_nothing(tmp_path, drawn):
+    frames, before = drawn
+    shuffled = {name: frame.sample(frac=1, random_state=7) for name, frame in frames.items()}
+    _same(before, _measure(write_folder(shuffled, tmp_path / "book"), AS_OF))
 
 
-@BOOKS
-@given(frames=random_frames())
-def test_splitting_an_order_line_changes_no_class_and_no_decision(tmp_path_factory, frames):
-    folder, orders = tmp_path_factory.mktemp("book"), frames["orders"]
+def test_splitting_an_order_line_changes_no_class_and_no_decision(tmp_path, drawn):
+    frames, whole = drawn
+    orders = frames["orders"]
     half = orders.assign(revenue=orders["revenue"] / 2, cost=orders["cost"] / 2)
     split = frames | {"orders": pd.concat([half, half.assign(line_no=half["line_no"] + 50)])}
-    whole, parts = _measure(write_folder(frames, folder / "a")), _measure(write_folder(split, folder / "b"))
+    parts = _measure(write_folder(split, tmp_path / "book"), AS_OF)
     columns = ["abc", "rfm_segment", "segment", "loyalty", "stage", "decision", "reason", "orders", "active_months"]
     pd.testing.assert_frame_equal(whole.accounts[columns], parts.accounts[columns])
 
 
-@BOOKS
-@given(frames=random_frames(("products", "visits", "surveys")), k=st.sampled_from([0.01, 100.0]))
-def test_money_times_k_scales_money_and_changes_no_class(tmp_path_factory, frames, k):
-    folder = tmp_path_factory.mktemp("book")
+@pytest.mark.parametrize("k", [0.01, 100.0])
+def test_money_times_k_scales_money_and_changes_no_class(tmp_path, k):
+    kept = ("accounts", "orders", "products", "visits", "surveys")  # the tables in which money stands are scaled
+    frames = {name: frame for name, frame in small_frames(5, 10, 900).items() if name in kept}
     scaled = frames | {"orders": frames["orders"].assign(**{c: frames["orders"][c] * k for c in ("revenue", "cost")})}
     scaled["accounts"] = frames["accounts"].assign(annual_potential=frames["accounts"]["annual_potential"] * k)
-    one, other = _measure(write_folder(frames, folder / "a")), _measure(write_folder(scaled, folder / "b"))
+    one, other = _measure(write_folder(frames, tmp_path / "a")), _measure(write_folder(scaled, tmp_path / "b"))
     columns = ["abc", "rfm_segment", "decision", "reason", "kept_share"]
     pd.testing.assert_frame_equal(one.accounts[columns], other.accounts[columns])
     assert other.accounts["value"].to_numpy() == pytest.approx(k * one.accounts["value"].to_numpy(), abs=1e-6)
