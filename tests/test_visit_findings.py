@@ -663,9 +663,15 @@ def test_flatness_without_limiting_hours_and_without_room_below():
     assert "would not hold the least" in findings.plan_flatness(_result(_evidence(), plan=tight)).sentence
 
 
+def _contacted(n: int) -> pd.DataFrame:
+    names = list("abcdef"[:n])
+    frame = pd.DataFrame({"account_id": names, "name": [f"Firm {name}" for name in names], "revenue": range(n)})
+    return frame.assign(stage="customer", since_days=40.0, allowed_days=31.0)
+
+
 def _cadence(**more) -> Cadence:
     given = {
-        "accounts": pd.DataFrame({"stage": ["customer"], "since_days": [40.0], "allowed_days": [31.0]}),
+        "accounts": _contacted(1),
         "stages": pd.DataFrame({"stage": ["customer"], "accounts": [1], "overdue": [1], "never": [0]}),
         "managers": pd.DataFrame(),
         "log_check_days": 14.0,
@@ -676,7 +682,7 @@ def _cadence(**more) -> Cadence:
         "executive_share": 0.1,
         "executive_basis": "hours",
         "executive_n": 100,
-        "levels": pd.DataFrame({"known": [2, 1], "reached": [1, 1]}),
+        "levels": pd.DataFrame({"account_id": ["a", "b"], "known": [2, 1], "reached": [1, 1]}),
         "symposia_wanted": 1.0,
         "symposia": 1,
         "attended_share": 0.5,
@@ -713,6 +719,20 @@ def _cadence(**more) -> Cadence:
 )
 def test_contact(make, values, text):
     assert text in make(_result(cadence=_cadence(**values))).sentence
+
+
+@pytest.mark.parametrize(
+    ("n", "text"),
+    [
+        (1, "Let the next visit to this account meet the level that nobody has met: Firm a."),
+        (3, "to these 3 accounts meet the level that nobody has met: Firm c, Firm b, Firm a."),
+        (5, "to these 5 accounts meet the level that nobody has met; the largest are Firm e, Firm d, Firm c."),
+    ],
+)
+def test_the_accounts_with_a_level_that_nobody_met_are_named_the_largest_first(n, text):
+    levels = pd.DataFrame({"account_id": list("abcde"[:n]), "known": 2, "reached": 1})
+    result = _result(cadence=_cadence(accounts=_contacted(n), levels=levels))
+    assert findings.contact_levels(result).decision.endswith(text)
 
 
 @pytest.mark.parametrize("name", [n for n in figures.__all__ if n in (

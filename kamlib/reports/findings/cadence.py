@@ -11,7 +11,7 @@ from kamlib.reports.sentences import say
 from kamlib.studies.portfolio import with_managers
 from kamlib.studies.visits import Visits
 
-ENOUGH_VISITS = 30
+ENOUGH_VISITS, MOST_NAMED = 30, 3
 MANAGERS = ["manager_id", "manager", "accounts", "overdue", "overdue_share", "log_delay_days", "logged_late_share"]
 OVERDUE = [
     "account_id",
@@ -109,16 +109,26 @@ def contact_levels(result: Visits) -> Finding:
     if levels.empty:
         return nothing("visits.levels", say("visits.levels_none"), ("K085",))
     several = int((levels["reached"] >= 2).sum())
-    known_unmet = int((levels["known"] > levels["reached"]).sum())
+    unmet = cadence.accounts[
+        cadence.accounts["account_id"].isin(levels.loc[levels["known"] > levels["reached"], "account_id"])
+    ]
     return Finding(
         "visits.levels",
-        say("visits.levels_met", n=len(levels), several=several, unmet=known_unmet),
+        say("visits.levels_met", n=len(levels), several=several, unmet=len(unmet)),
         several / len(levels),
         "share of accounts",
         n=len(levels),
-        decision=say("visits.levels_decision", unmet=known_unmet) if known_unmet else "",
+        decision=_meet(unmet) if len(unmet) else "",
         practices=("K085",),
     )
+
+
+def _meet(unmet: pd.DataFrame) -> str:
+    """Which accounts have a level that nobody met, the largest by name."""
+    first = unmet.sort_values(["revenue", "account_id"], ascending=[False, True]).head(MOST_NAMED)
+    named = ", ".join(first["name"].fillna(first["account_id"]))
+    branch = "levels_decision" if len(unmet) <= MOST_NAMED else "levels_decision_more"
+    return say(f"visits.{branch}", unmet=len(unmet), named=named)
 
 
 def symposium(result: Visits) -> Finding:
