@@ -2,7 +2,7 @@
 
 Three contenders make the same dossiers from the same book in one run:
 
-- ``kam``: our render, ``--jobs 2``, each report in a kernel process of its own, start-up included;
+- ``kam``: our render with its own number of jobs, each report in a kernel process of its own, start-up included;
 - ``papermill``: the command lines of papermill and of ``jupyter nbconvert``, one after the other, per report;
 - ``one process``: the same cells in one warm IPython, without any isolation and without a page: the floor. The book is
   laid out by account for it once, as our render does for its kernels.
@@ -87,7 +87,7 @@ def processor_seconds() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
-def through_kam(place: Path, out: Path, jobs: int) -> tuple[float, int, Memory]:
+def through_kam(place: Path, out: Path, jobs: int | None) -> tuple[float, int, Memory]:
     """Seconds, number of dossiers made and memory through our render, start-up included."""
     started = time.perf_counter()
     request = Request(("accounts/dossier",), str(place), PERIOD, out=out, each="account", jobs=jobs)
@@ -149,7 +149,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--dossiers", type=int, default=200)
     arguments.add_argument("--cold", type=int, default=2, help="reports made by papermill and nbconvert")
-    arguments.add_argument("--jobs", type=int, default=2)
+    arguments.add_argument("--jobs", type=int, help="as many as the render finds room for, if not given")
     arguments.add_argument("--parts", default=",".join(PARTS), help=f"some of {', '.join(PARTS)}")
     arguments.add_argument("--home", type=Path, help="keep book and reports here, and go on from what is there")
     asked = arguments.parse_args()
@@ -170,7 +170,7 @@ def run(asked: argparse.Namespace, home: Path) -> None:
         total, made, memory = through_kam(place, home / "out", asked.jobs)
         if made:
             rows["kam"] = total / made, (processor_seconds() - before) / made
-            print(f"{made} dossiers made in {total:.0f} s, {asked.jobs} jobs")
+            print(f"{made} dossiers made in {total:.0f} s, {asked.jobs or 'the usual number of'} jobs")
             print_memory(memory)
     if "floor" in asked.parts:
         before = processor_seconds()

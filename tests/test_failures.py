@@ -41,7 +41,7 @@ def notebooks(tmp_path_factory) -> Path:
 
 def _render(place, notebooks, out, *names, **more):
     asked = tuple(str(notebooks / f"{name}.ipynb") for name in names)
-    return render(Request(asked, str(place), "2026-Q3", out=out, **more))
+    return render(Request(asked, str(place), "2026-Q3", out=out, jobs=1, **more))
 
 
 @contextmanager

@@ -138,10 +138,12 @@ def test_a_database_file_without_tables_is_refused(tmp_path):
         connect(write_duckdb({}, tmp_path / "empty.duckdb"))
 
 
-def test_a_table_that_is_no_parquet_is_named(folder):
+def test_a_table_that_is_no_parquet_is_named_when_it_is_read_and_keeps_no_other_from_being_read(folder):
     (folder / "visits.parquet").write_bytes(b"half a file")
-    with pytest.raises(RequestError, match="table 'visits' cannot be read as Parquet from"):
-        connect(folder)
+    with open_book(folder) as book:
+        assert len(book.frame("orders")) > 0
+        with pytest.raises(RequestError, match="table 'visits' cannot be read as Parquet from"):
+            book.frame("visits")
 
 
 @pytest.mark.parametrize(

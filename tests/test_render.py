@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -14,7 +15,8 @@ import pytest
 from kamlib import open_book
 from kamlib.errors import RequestError
 from kamlib.reports import folder
-from kamlib.reports.render import Request, periods_asked, render
+from kamlib.reports import render as render_module
+from kamlib.reports.render import Request, periods_asked, render, side_by_side
 
 from books import small_book
 from toy_notebooks import GOOD, PARAMETERS, write_notebook
@@ -309,3 +311,15 @@ def test_the_last_report_is_one_of_the_same_scope(place, notebooks, tmp_path, ma
     render(replace(asked, period="2026-Q2"))
     scoped = render(replace(asked, scope={"manager_id": manager}))
     assert folder.read_manifest(scoped.folder / "good")["parameters"]["previous"] == ""
+
+
+def test_pages_of_single_accounts_share_a_processor_and_studies_do_not(monkeypatch):
+    monkeypatch.setattr(render_module, "cpu_count", lambda: 3)
+    page, study = SimpleNamespace(parameters={"account_id": "0007"}), SimpleNamespace(parameters={})
+    monkeypatch.setattr(render_module.os, "sysconf", lambda name: 2**20)
+    assert (side_by_side([page, page]), side_by_side([page, study])) == (6, 3)
+
+
+def test_a_small_machine_makes_one_study_at_a_time(monkeypatch):
+    monkeypatch.setattr(render_module.os, "sysconf", lambda name: 2**15)
+    assert side_by_side([SimpleNamespace(parameters={})]) == 1

@@ -91,16 +91,16 @@ class ReportKernelManager(AsyncKernelManager):
 
 
 class ReportEngine(NBClientEngine):
-    """Papermill's engine, which writes the notebook when it begins and ends instead of twice for each cell."""
+    """Papermill's engine, which writes a notebook only where it was broken off: papermill writes a whole one."""
 
     @classmethod
     def execute_managed_notebook(cls, nb_man, kernel_name, **given):
         """Execute the cells."""
-        path, nb_man.output_path = nb_man.output_path, None
         try:
             super().execute_managed_notebook(nb_man, kernel_name, **given)
-        finally:
-            nb_man.output_path = path
+        except BaseException:
+            nb_man.output_path = nb_man.nb.metadata.papermill["output_path"]
+            raise
 
 
 papermill_engines.register("kam-report", ReportEngine)
@@ -155,6 +155,7 @@ def _execute(job: Job, building: Path) -> nbformat.NotebookNode:
         str(building / "notebook.ipynb"),
         parameters=dict(job.parameters),
         engine_name="kam-report",
+        request_save_on_cell_execute=False,  # all of it is written once, when it has run
         kernel_name="python3",
         language="python",
         progress_bar=False,

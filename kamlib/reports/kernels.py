@@ -105,6 +105,7 @@ class Nursery:
             self.process.wait(5)
         if self.process.poll() is None:
             self.process.kill()
+            self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

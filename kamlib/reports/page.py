@@ -8,8 +8,8 @@ import itertools
 import re
 import threading
 import uuid
-from collections.abc import Set
 from functools import cache, lru_cache
+from typing import ClassVar
 
 import nbformat
 from bs4 import BeautifulSoup, Tag
@@ -24,6 +24,8 @@ from kamlib.reports.sentences import say
 
 HEADLINES = 6
 OWN = {FINDING, TABLE, FIGURE, NOTE}
+_SHOWN = ["kam-finding", "kam-table", "kam-figure", "kam-bare"]
+_SECRET = uuid.uuid4().hex  # of this process: no notebook can guess a mark and so bring back what is not its own
 _ONE_AT_A_TIME = threading.Lock()
 _REMEMBERED = 512  # cells of which the exporter keeps what it made
 
@@ -40,7 +42,7 @@ def build_page(notebook: nbformat.NotebookNode, context: dict) -> str:
         the period's index) and ``previous`` (the period before, or empty).
     """
     shown, fragments = _set_aside(notebook)
-    body = BeautifulSoup(_body(shown), "html.parser")
+    body = BeautifulSoup(_body(shown, fragments), "html.parser")
     for image in body.find_all("img", alt=False):
         image["alt"] = ""
     title = body.find("h1")
@@ -70,36 +72,37 @@ def _set_aside(notebook: nbformat.NotebookNode) -> tuple[nbformat.NotebookNode, 
     """The notebook with a mark in the place of each fragment that is ours, and the fragments by their marks.
 
     What we made is whole and escaped already: arranging the page need not read its tables and figures again, which
-    are nearly all of it. A mark is of the class of what it stands for, and no notebook can guess it.
+    are nearly all of it. A mark is of the class of what it stands for.
     """
-    shown, fragments, secret = nbformat.from_dict(notebook), {}, uuid.uuid4().hex
+    shown, fragments = nbformat.from_dict(notebook), {}
     for cell in shown.cells:
         if cell.cell_type != "code":
             continue
         cell.outputs = [output for output in cell.outputs if STYLE not in output.get("data", {})]
         for output in cell.outputs:
             if OWN & set(output.get("data", {})):
-                mark = f"{secret}-{len(fragments)}"
-                fragments[mark] = output.data["text/html"]
-                kinds = re.search(r'class="([^"]*)"', fragments[mark])
-                output.data["text/html"] = f'<div class="{kinds[1] if kinds else ""}" id="{mark}"></div>'
+                output.data["text/html"] = _marked(output.data["text/html"], fragments)
     return shown, fragments
+
+
+def _marked(fragment: str, fragments: dict[str, str]) -> str:
+    """The mark of a fragment that is set aside."""
+    mark = f"{_SECRET}-{len(fragments)}"
+    fragments[mark] = fragment
+    kinds = re.search(r'class="([^"]*)"', fragment)
+    return f'<div class="{kinds[1] if kinds else ""}" id="{mark}"></div>'
 
 
 def _brought_back(page: str, fragments: dict[str, str]) -> str:
     """The page with each fragment in the place of its mark."""
-    if not fragments:
-        return page
-    secret = next(iter(fragments)).partition("-")[0]
-    return re.sub(rf'<div class="[^"]*" id="({secret}-\d+)"></div>', lambda found: fragments[found[1]], page)
+    return re.sub(rf'<div class="[^"]*" id="({_SECRET}-\d+)"></div>', lambda found: fragments[found[1]], page)
 
 
 def _set_bare_apart(body: BeautifulSoup) -> None:
     """Chapters the book has nothing for stand folded at the end; the first chapter with a finding stays and says so."""
-    telling = [chapter for chapter in _chapters(body) if _shown(chapter)]
-    bare = [chapter for chapter in telling if all("kam-bare" in part["class"] for part in _shown(chapter))]
-    first = next((chapter for chapter in telling if _shown(chapter, {"kam-finding"})), None)
-    bare = [chapter for chapter in bare if chapter is not first]
+    telling = [(chapter, kinds) for chapter in _chapters(body) if (kinds := _kinds_shown(chapter))]
+    first = next((chapter for chapter, kinds in telling if any("kam-finding" in kind for kind in kinds)), None)
+    bare = [chapter for chapter, kinds in telling if chapter is not first and all("kam-bare" in kind for kind in kinds)]
     if not bare:
         return
     titles = " · ".join(chapter[0].find("h2").get_text().rstrip("¶") for chapter in bare)
@@ -121,9 +124,9 @@ def _chapters(body: BeautifulSoup) -> list[list[Tag]]:
     return chapters
 
 
-def _shown(chapter: list[Tag], kinds: Set[str] = frozenset({"kam-finding", "kam-table", "kam-figure", "kam-bare"})):
-    """The findings, tables and figures of a chapter, and what stands in the place of empty ones."""
-    return [part for top in chapter for part in top.find_all(class_=list(kinds))]
+def _kinds_shown(chapter: list[Tag]) -> list[list[str]]:
+    """The classes of each finding, table and figure of a chapter, and of what stands in the place of empty ones."""
+    return [part["class"] for top in chapter for part in top.find_all(class_=_SHOWN)]
 
 
 def _fold_together(body: BeautifulSoup) -> None:
@@ -165,12 +168,23 @@ class _Exporter(HTMLExporter):
     A thousand reports of one notebook differ in what their cells put out and hardly in the cells.
     """
 
+    fragments: ClassVar[dict[str, str]] = {}  # of the page being made
+
     def default_filters(self):
         """Those of nbconvert, and ours."""
         yield from super().default_filters()
-        yield "highlight_code", lru_cache(_REMEMBERED)(Highlight2HTML(pygments_lexer="ipython3", parent=self))
+        yield "highlight_code", self.code
         yield "markdown2html", self.prose
         yield "is_ours", lambda output: bool(OWN & set(output.get("data", {})))
+
+    def code(self, source: str) -> str:
+        """The mark of a cell's code, coloured."""
+        return _marked(self._coloured(source), self.fragments) + "\n"
+
+    @lru_cache(_REMEMBERED)  # noqa: B019 (there is one exporter, and it stays)
+    def _coloured(self, source: str) -> str:
+        coloured = Highlight2HTML(pygments_lexer="ipython3", parent=self)(source)
+        return str(BeautifulSoup(coloured, "html.parser")).rstrip("\n")
 
     @pass_context
     def prose(self, context, source: str) -> str:
@@ -189,14 +203,16 @@ class _Exporter(HTMLExporter):
 
 @cache
 def _exporter() -> _Exporter:
+    settings = {"exclude_input_prompt": True, "exclude_output_prompt": True, "optimistic_validation": True}
     return _Exporter(
-        config=Config({"HTMLExporter": {"exclude_input_prompt": True, "exclude_output_prompt": True}}),
+        config=Config({"HTMLExporter": settings}),
         template_name="kam",
         extra_template_basedirs=[str(TEMPLATES)],
     )
 
 
-def _body(notebook: nbformat.NotebookNode) -> str:
+def _body(notebook: nbformat.NotebookNode, fragments: dict[str, str]) -> str:
     with _ONE_AT_A_TIME:  # an exporter keeps state while it works
+        _exporter().fragments = fragments
         body, _ = _exporter().from_notebook_node(notebook)
     return body

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed
 
 from kamlib.book.periods import Period, day
 from kamlib.book.privacy import Privacy
@@ -29,6 +29,7 @@ from kamlib.studies.dossier.shelf import SHELF, lay_out
 from kamlib.studies.portfolio import manager_names
 
 FORMATS = ("html", "pdf", "xlsx")
+STUDY_BYTES = 4 * 2**30  # what its engine may take (kamlib.book.places.MEMORY_LIMIT), and as much for its frames
 WORTH_LAYING_OUT = 5  # pages of single accounts that save more than it costs to lay the book out for them
 
 
@@ -113,6 +114,7 @@ def render(request: Request, tell: Callable[[str], None] = lambda line: None) ->
     reports = read_reports(list(request.reports), request.parameters, request.each)
     as_of = _as_of(request, period)
     with open_book(request.place, as_of=as_of, scope=request.scope) as book:
+        list(book.place.sources.values())  # a table that cannot be read is told before anything is started
         _refuse_empty_period(book, period)
         own = folder.book_folder(book.name, privacy.redaction if request.redact else "", request.is_personal)
         where = (request.out or root() / "reports" / "rendered") / own / period.label
@@ -207,12 +209,22 @@ def _run(jobs: list[Job], request: Request, tell: Callable[[str], None]) -> list
     outcomes = []
     # Threads, since each report computes in a kernel process of its own; a backend set by the caller
     # (joblib.parallel_config with Dask or Ray) goes before this preference.
-    workers = Parallel(n_jobs=min(request.jobs, len(jobs) or 1), prefer="threads", return_as="generator_unordered")
+    at_once = min(request.jobs or side_by_side(jobs), len(jobs) or 1)
+    workers = Parallel(n_jobs=at_once, prefer="threads", return_as="generator_unordered")
     results = workers(delayed(run)(job) for job in jobs)
     for done, outcome in enumerate(results, 1):
         outcomes.append(outcome)
         tell(f"[{done}/{len(jobs)}] {outcome.label}: {_in_words(outcome)}")
     return outcomes
+
+
+def side_by_side(jobs: list[Job]) -> int:
+    """How many reports are made at once where nobody says: a study computes all the time, so each takes a processor
+    and its share of memory; pages of single accounts are small and wait half their time, so two share a processor."""
+    if all(job.parameters.get(ACCOUNT) for job in jobs):
+        return 2 * cpu_count()
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(1, min(cpu_count(), memory // STUDY_BYTES))
 
 
 def _in_words(outcome: Outcome) -> str:

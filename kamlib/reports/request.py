@@ -30,7 +30,8 @@ class Request:
     out
         Where rendered books go.
     jobs
-        How many reports are made side by side.
+        How many reports are made side by side; where not given, as many as
+        :func:`kamlib.reports.render.side_by_side` finds room for.
     force
         Make reports again whose inputs did not change.
     timeout_seconds
@@ -51,7 +52,7 @@ class Request:
     scope: Mapping[str, str] | None = None
     each: str = ""
     out: Path | None = None
-    jobs: int = 1
+    jobs: int | None = None
     force: bool = False
     timeout_seconds: int = 1800
     formats: tuple[str, ...] = ("html",)

@@ -254,9 +254,10 @@ def _actions(
     one = one.assign(last_contact=contacted["last"], allowed_days=contacted["allowed_days"])
     one = one.astype({"last_contact": "datetime64[s]", "allowed_days": "float64"})
     manager, key = {"manager_id": file.card["manager_id"]}, file.card["account_id"]
+    cases, contracts = (file.rows(name).assign(**manager) for name in ("cases", "contracts"))
     parts = [
-        dues.cases_due(file.rows("cases").assign(**manager), book.settings),
-        dues.contracts_due(file.rows("contracts").assign(**manager), book.settings, as_of),
+        *([dues.cases_due(cases, book.settings)] if len(cases) else []),
+        *([dues.contracts_due(contracts, book.settings, as_of)] if len(contracts) else []),
         *_own_habit(one, rhythm, space, contacted, as_of),
     ]
     if "visits" in book.tables:

@@ -21,23 +21,22 @@ def happenings(file: AccountFile, first: pd.Timestamp, last: pd.Timestamp) -> pd
     """
     deals, cases, contracts = file.rows("opportunities"), file.rows("cases"), file.rows("contracts")
     visits, spells = file.rows("visits"), file.rows("assignments")
-    parts = [
-        _events("case_opened", cases, "opened_on", "category", "severity"),
-        _events("case_closed", cases, "closed_on", "category", "severity"),
-        _events("contract_signed", contracts, "signed_on", "contract_id", "annual_value"),
-        _events("contract_began", contracts, "starts_on", "contract_id", "annual_value"),
-        _events("contract_ended", contracts, "ends_on", "contract_id", "annual_value"),
-        _events("manager", spells.iloc[1:], "from_date", "manager_id"),
-        _events("survey", file.rows("surveys"), "surveyed_on", "main_competitor", "satisfaction"),
-        _events("deal_opened", deals, "opened_on", "competitor", "value"),
-        *(
-            _events(f"deal_{s}", deals[deals["stage"] == s], "closed_on", "competitor", "value")
-            for s in ("won", "lost")
-        ),
-        _events("executive", visits[visits["level"] == "executive"], "visit_date", "purpose"),
+    told = [
+        ("case_opened", cases, "opened_on", "category", "severity"),
+        ("case_closed", cases, "closed_on", "category", "severity"),
+        ("contract_signed", contracts, "signed_on", "contract_id", "annual_value"),
+        ("contract_began", contracts, "starts_on", "contract_id", "annual_value"),
+        ("contract_ended", contracts, "ends_on", "contract_id", "annual_value"),
+        ("manager", spells.iloc[1:], "from_date", "manager_id"),
+        ("survey", file.rows("surveys"), "surveyed_on", "main_competitor", "satisfaction"),
+        ("deal_opened", deals, "opened_on", "competitor", "value"),
+        ("deal_won", deals[deals["stage"] == "won"], "closed_on", "competitor", "value"),
+        ("deal_lost", deals[deals["stage"] == "lost"], "closed_on", "competitor", "value"),
+        ("executive", visits[visits["level"] == "executive"], "visit_date", "purpose"),
         *_first_purchases(file.lines),
     ]
-    frame = pd.concat([part for part in parts if len(part)] or [_events("", visits.iloc[:0], "visit_date", "purpose")])
+    parts = [_events(*one) for one in told if len(one[1])]
+    frame = pd.concat(parts or [_events("", visits.iloc[:0], "visit_date", "purpose")])
     within = frame[frame["day"].between(first, last)]
     return within.sort_values(["day", "kind", "detail"], ascending=[False, True, True], ignore_index=True)
 
@@ -48,7 +47,7 @@ def _events(kind: str, rows: pd.DataFrame, day: str, detail: str, number: str = 
     return made.astype({"day": "datetime64[s]", "detail": "object", "number": "float64"})
 
 
-def _first_purchases(lines: pd.DataFrame) -> list[pd.DataFrame]:
+def _first_purchases(lines: pd.DataFrame) -> list[tuple]:
     """The first order, and categories (products, where there are none) bought for the first time after it."""
     bought = lines[lines["revenue"] > 0]
     if bought.empty:
@@ -57,4 +56,4 @@ def _first_purchases(lines: pd.DataFrame) -> list[pd.DataFrame]:
     firsts = bought.groupby(what, as_index=False)["order_date"].min()
     later = firsts[firsts["order_date"] > bought["order_date"].min()]
     first = bought.sort_values("order_date", kind="stable").head(1)
-    return [_events("new_product", later, "order_date", what), _events("first_order", first, "order_date", "order_id")]
+    return [("new_product", later, "order_date", what), ("first_order", first, "order_date", "order_id")]

@@ -183,9 +183,9 @@ def _made_of(book: Book, tables: str) -> dict:
 
 def _frame(rows: pa.Table) -> pd.DataFrame:
     """Rows as a frame, dates as timestamps in seconds."""
-    frame = rows.to_pandas(date_as_object=False)
-    days = [field.name for field in rows.schema if pa.types.is_date(field.type)]
-    return frame.astype(dict.fromkeys(days, "datetime64[s]"))
+    second = pa.timestamp("s")
+    fields = [field.with_type(second) if pa.types.is_date(field.type) else field for field in rows.schema]
+    return rows.cast(pa.schema(fields)).to_pandas()
 
 
 def _read_json(path: Path) -> dict:
