@@ -13,7 +13,7 @@ from kamlib.errors import RequestError
 
 
 class _Kam(click.Group):
-    """Commands whose wrong requests end in one clear line and exit code 2."""
+    """Commands whose wrong requests, and files that cannot be used, end in one clear line and exit code 2."""
 
     def invoke(self, ctx: click.Context):
         try:
@@ -22,7 +22,12 @@ class _Kam(click.Group):
             from kamlib.book.places import mask
 
             click.echo(f"kam: {mask(str(error))}", err=True)
-            ctx.exit(2)
+        except OSError as error:
+            if error.filename is None:  # a pipe that was closed, which is nobody's mistake
+                raise
+            said = f"{error.filename}: {error.strerror}; check the path, its permissions and the room on its disk"
+            click.echo(f"kam: {said}", err=True)
+        ctx.exit(2)
 
 
 @click.group(cls=_Kam, context_settings={"help_option_names": ["-h", "--help"]})
@@ -41,8 +46,8 @@ def sample(out: Path, accounts: int, months: int, seed: int) -> None:
     from kamlib.book.sample import write_sample
 
     with click.progressbar(length=accounts, label="Writing accounts") as bar:
-        advance = lambda done, _: bar.update(done - bar.pos)  # noqa: E731
-        write_sample(out, accounts=accounts, months=months, seed=seed, progress=advance)
+        size = {"accounts": accounts, "months": months, "seed": seed}
+        write_sample(out, **size, progress=lambda done, _: bar.update(done - bar.pos))
     click.echo(f"The sample book is in {out}; what is true about it is in {out / 'truth'}")
 
 
@@ -54,7 +59,7 @@ def ingest(mapping: Path, source: Path, out: Path) -> None:
     """Turn exports into a book; refused rows are kept in rejects/ with their reasons."""
     from kamlib.book.ingest import ingest as run_ingest
 
-    report = run_ingest(mapping, source, out, progress=_tell)
+    report = run_ingest(mapping, source, out, progress=click.echo)
     for line in report.lines():
         click.echo(line)
 
@@ -150,7 +155,7 @@ def render(
 def _render_one(request) -> int:
     from kamlib.reports.render import render as run_render
 
-    summary = run_render(request, tell=_tell)
+    summary = run_render(request, tell=click.echo)
     for outcome in summary.failed:
         click.echo(f"failed: {outcome.label}: {outcome.why}", err=True)
     for missed in summary.left_out:
@@ -241,10 +246,6 @@ def lab(arguments) -> None:
         click.echo("You are root, which JupyterLab refuses by default: it is started with --allow-root.")
         command.append("--allow-root")
     sys.exit(subprocess.call([*command, *arguments], env={**os.environ, "JUPYTER_PATH": paths}))
-
-
-def _tell(line: str) -> None:
-    click.echo(line)
 
 
 def _pairs(entries, option: str) -> dict[str, str]:
