@@ -1,7 +1,7 @@
 """Fixtures that several test modules share."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,19 +9,20 @@ from hypothesis import settings
 
 from kamlib.reports.pdf import chromium
 
-# Begun first when tests run side by side, so that no worker is left with one of them at the end.
+# Begun first when tests run side by side, the longest first, so that no worker is left with one of them at the end.
 LONGEST = (
     "test_reports.py",
-    "test_churn_study.py",
-    "test_pages.py",
     "test_playbooks.py",
     "test_segmentation.py",
+    "test_churn_study.py",
     "test_training.py",
+    "test_pages.py",
     "test_exercises.py",
     "test_render.py",
     "test_visits.py",
     "test_desk.py",
     "test_killed.py",
+    "test_visit_regimes.py",
     "test_ingest.py",
 )
 
@@ -53,6 +54,24 @@ def browser() -> Iterator:
         opened = playwright.chromium.launch(executable_path=path, args=flags)
         yield opened
         opened.close()
+
+
+@pytest.fixture
+def seen(browser) -> Iterator[Callable]:
+    """Opens a file: the page, the addresses it asked for and what it said in dialogs; closed after the test."""
+    opened = []
+
+    def see(path: Path, **options):
+        page, asked, said = browser.new_page(**options), [], []
+        opened.append(page)
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("dialog", lambda dialog: said.append(dialog.message))
+        page.goto(path.resolve().as_uri())
+        return page, asked, said
+
+    yield see
+    for page in opened:
+        page.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The studies through our own render, the way they are published: whole, at the edges, and within their scope."""
+"""The studies through our own render, the way they are published: whole, at the edges, in scope, and in a browser."""
 
 import json
 from pathlib import Path
@@ -12,21 +12,29 @@ from kamlib.reports import folder
 from kamlib.reports.render import Request, render
 
 from books import small_frames, write_folder
+from playbook_runs import run
 
-STUDIES = tuple(
-    f"studies/{path.stem}" for path in sorted((Path(__file__).parents[1] / "notebooks" / "studies").glob("*.ipynb"))
-)
-NAMES = [name.split("/")[1] for name in STUDIES]
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks" / "studies").glob("*.ipynb"))
+NAMES = [path.stem for path in NOTEBOOKS]
+STUDIES = tuple(f"studies/{name}" for name in NAMES)
+ACCOUNT_PAGES = ("accounts/dossier", "accounts/visit_brief")
+PAGES = [
+    *(f"{name}/report.html" for name in NAMES),
+    "dossier/C0005/report.html",
+    "visit_brief/C0005/report.html",
+    "index.html",
+    "../index.html",
+]
 
 
-def _render(place, out, period="2026-Q3", **more):
-    return render(Request(STUDIES, str(place), period, out=out, jobs=2, timeout_seconds=300, **more))
+def _render(place, out, period="2026-Q3", reports=STUDIES, **more):
+    return render(Request(reports, str(place), period, out=out, jobs=2, timeout_seconds=300, **more))
 
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("sample") / "sample"
-    write_sample(place, accounts=120, months=24)
+    write_sample(place, accounts=60, months=24)
     return place
 
 
@@ -34,7 +42,7 @@ def sample(tmp_path_factory) -> Path:
 def quarter(sample, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("quarter")
     _render(sample, out, "2026-Q2")
-    summary = _render(sample, out, "2026-Q3")
+    summary = _render(sample, out, reports=STUDIES + ACCOUNT_PAGES, parameters={"account_id": "C0005"})
     assert not summary.failed, summary.failed
     return summary.folder
 
@@ -83,24 +91,69 @@ def test_a_managers_reports_hold_no_account_of_another(sample, scoped):
         assert found == [], f"{path.relative_to(where)} holds {len(found)} of others, for example {found[:3]}"
 
 
-@pytest.fixture(scope="module", params=["two tables", "one account", "no order in the window", "returns only"])
-def edge(request, tmp_path_factory):
+def test_a_book_of_two_tables_is_published(tmp_path):
+    frames = small_frames(accounts=6)
+    place = write_folder({name: frames[name] for name in ("accounts", "orders")}, tmp_path / "book")
+    outcomes = _render(place, tmp_path / "out").outcomes
+    assert {o.name: (o.status, bool(o.findings)) for o in outcomes} == dict.fromkeys(NAMES, ("published", True))
+
+
+@pytest.fixture(scope="module", params=["one account", "no order in the window", "returns only"])
+def poor(request, tmp_path_factory):
+    """A poor book, and the quarter of its last order."""
     frames = small_frames(accounts=1 if request.param == "one account" else 6)
-    if request.param == "two tables":
-        frames = {name: frames[name] for name in ("accounts", "orders")}
+    orders = frames["orders"]
     if request.param == "no order in the window":
-        frames = {"accounts": frames["accounts"], "orders": frames["orders"].head(3)}
+        frames = {"accounts": frames["accounts"], "orders": orders.head(3)}
     if request.param == "returns only":
-        orders = frames["orders"]
         frames = {"accounts": frames["accounts"], "orders": orders.assign(revenue=-orders.revenue.abs())}
-    home = tmp_path_factory.mktemp("edge")
     last = frames["orders"].order_date.max()
     period = f"{last.year}-Q{(last.month - 1) // 3 + 1}"
-    return _render(write_folder(frames, home / "book"), home / "out", period, as_of="2026-12-31")
+    return write_folder(frames, tmp_path_factory.mktemp("poor") / "book"), period
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_poor_book_is_reported_and_not_an_error(edge, name):
-    outcome = next(o for o in edge.outcomes if o.name == name)
-    assert outcome.status == "published", outcome.why
-    assert json.loads((edge.folder / name / "findings.json").read_text())
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_poor_book_is_reported_and_not_an_error(poor, path, tmp_path, monkeypatch):
+    book, period = poor
+    done = run(path, book, tmp_path, monkeypatch, period=period, as_of="2026-12-31")
+    assert done.findings and all(found["verdict"] == "usable" or found["reason"] for found in done.findings.values())
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_no_serious_violation_on_a_real_page(browser, quarter, name):
+    from axe_playwright_python.sync_playwright import Axe
+
+    serious = {}
+    contrast = {"type": "rule", "values": ["color-contrast"]}  # the one thing that a dark screen can change
+    for scheme, only in (
+        ("light", {"type": "tag", "values": ["wcag2a", "wcag2aa", "best-practice"]}),
+        ("dark", contrast),
+    ):
+        page = browser.new_page(color_scheme=scheme, bypass_csp=True)
+        page.goto((quarter / name).resolve().as_uri())
+        found = Axe().run(page, options={"resultTypes": ["violations"], "runOnly": only}).response["violations"]
+        page.close()
+        found = [violation for violation in found if violation["impact"] in {"serious", "critical"}]
+        serious |= {f"{scheme} {v['id']}": v["nodes"][0]["html"][:300] for v in found}
+    assert serious == {}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", PAGES)
+def test_a_real_page_fits_a_phone_and_asks_for_nothing(seen, quarter, name):
+    page, asked, _ = seen(quarter / name, viewport={"width": 360, "height": 800})
+    page.eval_on_selector_all("details:not(.code)", "all => all.forEach(d => d.open = true)")
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= 360, f"the page is {wide} pixels wide on a screen of 360"
+    assert asked == [(quarter / name).resolve().as_uri()]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", PAGES)
+def test_a_real_page_is_not_cut_on_paper_and_breaks_no_number(seen, quarter, name):
+    page, _, _ = seen(quarter / name, viewport={"width": 688, "height": 972})  # A4 within its margins
+    page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 688
+    heights = "cells => cells.map(c => c.getClientRects().length && getComputedStyle(c).whiteSpace)"
+    assert set(page.eval_on_selector_all("td.kam-date, td.kam-money, td.kam-integer", heights)) <= {"nowrap", 0}
