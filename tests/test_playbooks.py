@@ -1,6 +1,7 @@
 """Every playbook is filled from any book, proposes actions that hold, and follows up its own."""
 
 import json
+from functools import cache
 
 import pandas as pd
 import pytest
@@ -21,15 +22,34 @@ def test_it_has_15_to_30_cells(path):
     assert 15 <= len(json.loads(path.read_text(encoding="utf-8"))["cells"]) <= 30
 
 
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    return book_of(tmp_path_factory.mktemp("playbooks") / "book")
+
+
+@pytest.fixture(scope="module")
+def two_quarters(book, tmp_path_factory):
+    """A playbook run at the end of one quarter and of the next, once for all tests that ask."""
+    home = tmp_path_factory.mktemp("quarters")
+
+    @cache
+    def ran(path):
+        earlier, later = home / path.stem / "q2", home / path.stem / "q3"
+        with pytest.MonkeyPatch.context() as patch:
+            first = run(path, book, earlier, patch, as_of="2026-06-30", period="2026-Q2")
+            return first, run(path, book, later, patch, previous=str(earlier))
+
+    return ran
+
+
 @playbook
-def test_its_actions_have_owner_day_reason_and_measure_and_are_followed_up(path, tmp_path, monkeypatch):
-    first = run(path, book_of(tmp_path / "book"), tmp_path / "q2", monkeypatch, as_of="2026-06-30", period="2026-Q2")
+def test_its_actions_have_owner_day_reason_and_measure_and_are_followed_up(path, two_quarters):
+    first, then = two_quarters(path)
     made = first.table("actions")
     assert set(COLUMNS) <= set(made)
     assert made["action_id"].is_unique
     assert (made["due_on"] > pd.Timestamp("2026-06-30")).all()
     assert not made[["owner", "what", "why", "measure", "practice"]].isin(["", "nan"]).to_numpy().any()
-    then = run(path, tmp_path / "book", tmp_path / "q3", monkeypatch, previous=str(tmp_path / "q2"))
     assert then.findings[f"{path.stem}.follow_up"]["n"] == (len(made) or None)
 
 
@@ -48,13 +68,12 @@ def _account(path, account_id: str) -> dict:
 @pytest.mark.parametrize(
     "path", [path for path in PLAYBOOKS if "key_accounts(" in path.read_text(encoding="utf-8")], ids=lambda p: p.stem
 )
-def test_key_accounts_are_those_the_segmentation_of_this_period_names(path, tmp_path, monkeypatch):
+def test_key_accounts_are_those_the_segmentation_of_this_period_names(path, book, two_quarters, tmp_path, monkeypatch):
     named = tmp_path / "reports" / "segmentation" / "tables"
     named.mkdir(parents=True)
     pd.DataFrame({"account_id": ["0001", "0002"], "is_key": [False, True]}).to_parquet(named / "accounts.parquet")
-    book, given = book_of(tmp_path / "book"), {"tables": str(tmp_path / "reports")}
-    with_report = run(path, book, tmp_path / "out", monkeypatch, **given)
+    with_report = run(path, book, tmp_path / "out", monkeypatch, tables=str(tmp_path / "reports"))
     assert "Key accounts are those that the segmentation report of this period names." in with_report.shown
-    alone = run(path, book, tmp_path / "alone", monkeypatch)
+    _, alone = two_quarters(path)
     assert any(text.startswith("Key accounts are those named strategic and those in class A") for text in alone.shown)
     assert with_report.names["named"].tolist() == ["0002"]
