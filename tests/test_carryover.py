@@ -99,13 +99,19 @@ def test_the_stock_follows_months_whose_outcome_cannot_be_used(value):
     assert found.diagnostics["lambda"] == pytest.approx(whole.diagnostics["lambda"], abs=0.03)
 
 
-def test_an_account_with_a_gap_is_left_out_and_counted():
-    panel = carried().drop(index=10)
-    dropped = effect(panel, method="adstock").n_dropped
-    assert dropped == {
-        "account with months missing inside its history": 35,
-        "first 3 months of an account (burn-in)": 3 * 149,
-    }
+def test_after_a_gap_the_stock_begins_anew_and_the_account_stays():
+    found = effect(carried().drop(index=10), method="adstock")
+    assert found.n_accounts == 150
+    assert found.n_dropped == {"first 3 months of an unbroken stretch (burn-in)": 3 * 151}
+
+
+def test_months_that_are_absent_at_random_leave_the_estimate_where_it_was():
+    whole = carried()
+    torn = whole[np.random.default_rng(8).random(len(whole)) > 0.1]
+    found, known = effect(torn, method="adstock"), effect(whole, method="adstock")
+    assert found.n_accounts == 150
+    assert found.interval[0] < known.estimate < found.interval[1]
+    assert found.diagnostics["lambda"] == pytest.approx(known.diagnostics["lambda"], abs=0.1)
 
 
 def test_an_exposure_in_logs_has_no_stock():

@@ -279,8 +279,10 @@ def test_more_accounts_make_the_value_interval_narrower():
     [
         ("AB", "A", {}, r"before \(2 labels\) and after \(1\) cannot be matched"),
         ({"1": "A"}, ["A"], {}, "give both as Series or dicts by account_id"),
-        ({"1": "A"}, {"2": "A"}, {"leavers": None}, "No account has a segment in both periods"),
-        ([], [], {}, "No account has a segment in both periods"),
+        ({"1": "A"}, {"2": "A"}, {"leavers": None}, "none of the 1 accounts labelled before and 1 after is in both"),
+        ({"1": "A"}, {1: "A"}, {}, "of one type \\(text or number\\)"),
+        (pd.DataFrame({"segment": ["A"]}), pd.DataFrame({"segment": ["A"]}), {}, "one label per account"),
+        ([], [], {}, "none of the 0 accounts"),
         ("AB", "AC", {"states": "AB"}, r"1 labels are not in states \['A', 'B'\]: \['C'\]; add them"),
         ("AB", "AA", {"prior": -1}, "prior is -1; give the accounts to add to each cell, 0 or more"),
         ("AA", "AB", {"prior": 0}, r"No account starts in \['B'\]: with prior 0 the row is unknown"),

@@ -181,3 +181,44 @@ def test_numbers_and_dates_are_not_compared():
     mixed["month"] = pd.to_datetime("2025-01-01") + pd.to_timedelta(31 * mixed["month"], unit="D")
     with pytest.raises(RequestError, match="column month mixes numbers and dates; give all periods in the same terms"):
         staggered(mixed, *COLUMNS)
+
+
+# few that begin at a time
+
+
+def begun(beginnings, seed=0, periods=8) -> pd.DataFrame:
+    """Accounts of pure noise that begin when told, 0 for never."""
+    noise = np.random.default_rng(seed).normal(size=(len(beginnings), periods))
+    index = pd.MultiIndex.from_product([range(len(beginnings)), range(1, periods + 1)], names=["account_id", "month"])
+    frame = pd.DataFrame({"revenue": noise.ravel(), "began": np.repeat(beginnings, periods)}, index=index)
+    return frame.reset_index()
+
+
+def test_a_single_beginner_has_an_effect_but_no_interval():
+    found = staggered(begun([4] + [0] * 39), *COLUMNS)
+    assert np.isfinite(found.simple.estimate)
+    assert found.att[["se", "low", "high"]].isna().all(axis=None)
+    assert np.isnan(found.simple.standard_error)
+    assert np.isnan(found.pretrend_p)
+
+
+def test_a_single_account_to_compare_with_shows_no_error_either():
+    assert np.isnan(staggered(begun([0] + [4] * 39), *COLUMNS).simple.standard_error)
+
+
+def test_errors_of_other_groups_stand_beside_a_single_beginner():
+    found = staggered(begun([3] + [5] * 10 + [0] * 20), *COLUMNS).att.set_index("g")
+    assert found.loc[3, "se"].isna().all()
+    assert found.loc[5, "se"].notna().all()
+
+
+def test_a_small_sample_leaves_single_beginners_out_and_counts_them():
+    found = staggered(begun([3] + [5] * 10 + [0] * 20), *COLUMNS, is_small_sample=True)
+    assert found.n_dropped == {"alone in its beginning": 1}
+    assert set(found.att["g"]) == {5}
+
+
+def test_a_small_sample_has_the_errors_of_an_unbiased_variance():
+    rows = begun([5, 5] + [0] * 1000)
+    plain, scaled = (staggered(rows, *COLUMNS, is_small_sample=small).att.iloc[-1]["se"] for small in (False, True))
+    assert scaled / plain == pytest.approx(np.sqrt(2), rel=0.01)

@@ -1,5 +1,6 @@
 """The knapsack of one manager's hours: how much of each curve to take, in whole or in fractional amounts."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Self
@@ -56,10 +57,12 @@ class Knapsack:
         """Fractional amounts: the best of 65 levels per item, then a descent, then a bound.
 
         The descent is exact for concave profits. With others it finds the best packing near that of the levels,
-        and the shortfall, which rests on a price for the capacity, may be above zero for the best there is.
+        and the shortfall, which rests on a price for the capacity, may be above zero for the best there is. When the
+        seconds run out, the descent ends where it is.
         """
+        deadline = time.monotonic() + seconds
         start = self._choose(list(self._grid(65)), seconds, enough=1e-3)
-        amounts, price = self._descend(start.amounts.astype(float))
+        amounts, price = self._descend(start.amounts.astype(float), deadline)
         return Packing(amounts, max(self._bound(price) - self.total(amounts), 0.0))
 
     def profits(self, amounts) -> list[np.ndarray]:
@@ -88,10 +91,10 @@ class Knapsack:
         """(N, size) amounts from low to high, closer together where they are small."""
         return _between(self.low, self.high, np.linspace(0, 1, size) ** 2)
 
-    def _descend(self, amounts: np.ndarray) -> tuple[np.ndarray, float]:
+    def _descend(self, amounts: np.ndarray, deadline: float) -> tuple[np.ndarray, float]:
         """Better amounts near the given ones, by linear programmes in shrinking brackets; and the price."""
         radius, profit, price = (self.high - self.low) / 16, self.total(amounts), 0.0
-        while radius.max() > 1e-5:
+        while radius.max() > 1e-5 and time.monotonic() < deadline:
             moved, moved_price = self._best_near(amounts, radius)
             is_settled = np.abs(moved - amounts) < radius / 2
             if self.total(moved) > profit + 1e-13 * abs(profit):

@@ -50,13 +50,13 @@ def equity(sales: Sales, cuts, discount: float = 0.10, level: float = 0.9, seed:
     """Classes A, B and C by margin of the last 365 days, moves from the year before, and their worth.
 
     cuts : the two cumulative shares of today's ABC classes. None where the book is shorter than two years or has
-    fewer than 20 accounts with margin a year ago.
+    fewer than 20 accounts with margin a year ago, or none of them has any now.
     """
     if sales.as_of - 2 * YEAR_DAYS < sales.first - 31:
         return None
     floors = _floors(_yearly_margin(sales, sales.as_of), cuts)
     now, before = (_classes(sales, sales.as_of - back * YEAR_DAYS, floors) for back in (0, 1))
-    if len(before) < FEWEST or not len(now):
+    if len(before) < FEWEST or not before.index.isin(now.index).any():
         return None
     states = [str(letter) for letter in LETTERS]
     chain = SegmentChain.fit(before, now, states=states, level=level)

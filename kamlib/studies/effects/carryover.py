@@ -3,8 +3,8 @@
 The stock of an account is A(t) = x(t) + λ A(t−1). It enters as (1 − λ) A, a weighted mean of present and past
 exposure in the unit of the exposure, in the scale of the panel. Before an account's first month the exposure is taken
 to have stood at the account's own mean; the first ``burn_in`` months, in which that guess weighs most, are left out
-of the likelihood for every λ alike. The stock follows every month in which exposure is known; only then are months
-left out whose outcome is missing or negative.
+of the likelihood for every λ alike. The stock follows every month in which exposure is known, and begins anew, burn-in
+included, after months that the panel lacks; only then are months left out whose outcome is missing or negative.
 
 λ is estimated, so no interval may take it as known: every run is judged in the regression in which λ is one more
 parameter (the tangent at the optimum), by the delta method, its conversion into an elasticity included. Intervals that
@@ -67,8 +67,8 @@ def adstock(exposure: np.ndarray, position: np.ndarray, carry: float, before: np
 
     Parameters
     ----------
-    exposure : (n,) accounts one below the other, in time order
-    position : (n,) number of the row within its account, from 0
+    exposure : (n,) unbroken stretches of months one below the other, in time order
+    position : (n,) number of the row within its stretch, from 0
     carry : λ, in [0, 1)
     before : (n,) exposure assumed before the first row
 
@@ -77,13 +77,13 @@ def adstock(exposure: np.ndarray, position: np.ndarray, carry: float, before: np
     >>> adstock(np.array([4.0, 0.0]), np.array([0, 1]), 0.5, np.zeros(2))
     array([2., 1.])
     """
-    account = np.cumsum(position == 0) - 1
-    table = np.zeros((account[-1] + 1, position.max() + 1))
-    table[account, position] = exposure
+    stretch = np.cumsum(position == 0) - 1
+    table = np.zeros((stretch[-1] + 1, position.max() + 1))
+    table[stretch, position] = exposure
     stock = before[position == 0]
     for month in table.T:
         stock = month[:] = (1 - carry) * month + carry * stock
-    return table[account, position]
+    return table[stretch, position]
 
 
 def fit_carryover(panel: Panel, level: float, burn_in: int = 3, seed: int = 0) -> CarryOver:
@@ -100,7 +100,6 @@ def fit_carryover(panel: Panel, level: float, burn_in: int = 3, seed: int = 0) -
     """
     if panel.scale == "logged":
         raise RequestError(f"carry-over needs {panel.exposure} itself, not its log; pass the exposure and scale='log'")
-    panel = without_gaps(panel)
     if burn_in < 0 or panel.frame["time"].nunique() - burn_in < 3:
         raise RequestError(f"burn_in={burn_in} leaves fewer than 3 periods; it must lie between 0 and the periods − 3")
     stocks = _Stocks(panel, burn_in)
@@ -116,13 +115,10 @@ def fit_carryover(panel: Panel, level: float, burn_in: int = 3, seed: int = 0) -
     return CarryOver(stocks.at(best), fit, best, interval, profile, runs)
 
 
-def without_gaps(panel: Panel) -> Panel:
-    """Leave out accounts with months missing inside their history: their stock cannot be followed."""
-    spans = panel.frame.groupby("unit")["time"].agg(["min", "max", "size"])
-    whole = spans.index[spans["max"] - spans["min"] + 1 == spans["size"]]
-    if not len(whole):
-        raise ModelError("every account misses months inside its history; carry-over cannot be followed through gaps")
-    return panel.keep(panel.frame["unit"].isin(whole), "account with months missing inside its history")
+def _positions(frame: pd.DataFrame) -> np.ndarray:
+    """(n,) number of each month within its unbroken stretch, from 0."""
+    follows = (frame["unit"].diff() == 0) & (frame["time"].diff() == 1)
+    return frame.groupby((~follows).cumsum()).cumcount().to_numpy()
 
 
 class _Stocks:
@@ -134,15 +130,16 @@ class _Stocks:
     def __init__(self, panel: Panel, burn_in: int):
         frame = panel.frame
         self.exposure = frame["raw"].to_numpy()
-        self.position = frame.groupby("unit").cumcount().to_numpy()
+        self.position = _positions(frame)
         self.before = frame.groupby("unit")["raw"].transform("mean").to_numpy()
         is_kept = pd.Series(self.position >= burn_in)
         marked = replace(panel, frame=frame.assign(row=np.arange(len(frame))))
-        later = marked.keep(is_kept, f"first {burn_in} months of an account (burn-in)")
+        later = marked.keep(is_kept, f"first {burn_in} months of an unbroken stretch (burn-in)")
         self.panel = informative(non_negative(with_outcome(later)))
         if self.panel.frame.empty:
             raise ModelError(
-                f"no row with {panel.outcome} is left after the first {burn_in} months; take more accounts"
+                f"no row with {panel.outcome} above zero is left after the first {burn_in} months of each unbroken "
+                "stretch; give a row for every month, zero where nothing was sold"
             )
         self.rows = self.panel.frame["row"].to_numpy()
         require_variation(self.at(0.0).frame, "x", TWO_WAY)

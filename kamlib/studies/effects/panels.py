@@ -94,7 +94,7 @@ def prepare(
         frame[name] = numeric(panel[source], source)
     frame["label"] = panel[unit]
     for name, source in numbered("cluster", clusters).items():
-        frame[name] = pd.factorize(panel[source].astype("object"), use_na_sentinel=False)[0]
+        frame[name] = panel[source].astype("object")
     ready = Panel(frame, outcome, exposure, unit, time, covariates, clusters, "level", {})
     ready = _with_exposure(ready) if is_followed else _with_exposure(with_outcome(ready))
     chosen = choose_scale(ready.frame["raw"], exposure, scale)
@@ -177,6 +177,8 @@ class Calendar:
 
     @classmethod
     def of(cls, times: pd.Series, name: str) -> Calendar:
+        if times.empty:
+            raise ModelError("the panel has no rows; take accounts and periods with orders")
         if times.isna().any():
             raise RequestError(f"{int(times.isna().sum())} rows have no {name}; drop or date them first")
         kind = _kind(times, name)
@@ -300,13 +302,18 @@ def _with_exposure(panel: Panel) -> Panel:
 
 
 def _number_units(frame: pd.DataFrame) -> pd.DataFrame:
-    """Number accounts by their data, ties by label, and sort by account and period."""
+    """Number accounts by their data, ties by label, sort by account and period, and number clusters in that order.
+
+    Numbered so, neither the order of the rows nor the names of managers decide the draws of a bootstrap.
+    """
     accounts = frame.groupby("label").agg(
         y=("y", "sum"), raw=("raw", "sum"), first=("time", "min"), rows=("time", "size")
     )
     order = accounts.reset_index().sort_values(["y", "raw", "first", "rows", "label"])["label"]
     unit = frame["label"].map(pd.Series(np.arange(len(order)), index=order.to_numpy()))
-    return frame.assign(unit=unit.astype("int64")).sort_values(["unit", "time"], ignore_index=True)
+    frame = frame.assign(unit=unit.astype("int64")).sort_values(["unit", "time"], ignore_index=True)
+    clusters = [name for name in frame if name.startswith("cluster")]
+    return frame.assign(**{name: pd.factorize(frame[name], use_na_sentinel=False)[0] for name in clusters})
 
 
 def non_negative(panel: Panel) -> Panel:

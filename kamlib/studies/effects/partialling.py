@@ -52,10 +52,12 @@ def fit_partialled(panel: Panel, folds: int, seed: int) -> Partialling:
     RequestError
         when there are fewer accounts than folds, or too few rows to learn from.
     """
-    n_accounts = panel.frame["unit"].nunique()
+    moved = seen_twice(_deviations(panel))
+    n_accounts = moved.frame["unit"].nunique()
+    if not n_accounts:
+        raise RequestError(f"no account has the months to learn from ({len(panel.frame)} rows); use method='ppml_fe'")
     if not 2 <= folds <= n_accounts:
         raise RequestError(f"folds must lie between 2 and the {n_accounts} accounts; got {folds}")
-    moved = seen_twice(_deviations(panel))
     features = _history(moved)
     frame = moved.frame.copy()
     explained = {}

@@ -159,7 +159,10 @@ def regress(frame, regressors, clusters, *, family="ols", effects=TWO_WAY, is_ch
         when a regressor has no variation left after the effects, or the iterations do not converge.
     """
     if frame.empty:
-        raise ModelError("no row is left to estimate from; take more accounts or more months")
+        raise ModelError(
+            "no row is left to estimate from: accounts and months without any outcome, or seen once, tell nothing; "
+            "take more accounts or more months"
+        )
     for name in [] if is_checked else regressors:
         require_variation(frame, name, effects)
     clusters = unnested(frame, clusters)
@@ -208,8 +211,9 @@ def require_variation(frame, name, effects) -> None:
     values = frame[name].to_numpy()
     left = residualise(frame.assign(weight=1.0), name, [], effects)
     if np.std(left) <= 1e-8 * max(np.std(values), np.abs(values).max(), 1e-300):
+        called = {"x": "the exposure"}.get(name, f"regressor {name}")
         raise ModelError(
-            f"{name} does not vary after {_listed(effects)}: nothing in this panel can show its effect; "
+            f"{called} does not vary after {_listed(effects)}: nothing in this panel can show its effect; "
             "widen the period or choose an exposure that changes within accounts"
         )
 

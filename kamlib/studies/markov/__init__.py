@@ -63,7 +63,7 @@ class RecencyChain:
     discount: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "p", tuple(float(x) for x in self.p))
+        object.__setattr__(self, "p", tuple(float(x) for x in np.atleast_1d(np.asarray(self.p, dtype=float))))
         off = {recency: x for recency, x in enumerate(self.p, start=1) if not 0 <= x <= 1}
         if off or not self.p:
             raise RequestError(f"p needs one probability in [0, 1] per recency; wrong: {off or 'it is empty'}.")
@@ -166,6 +166,11 @@ class SegmentChain:
         before, after = _paired(before, after)
         states = _states(before, after, states)
         gone, new = before[~before.index.isin(after.index)], after[~after.index.isin(before.index)]
+        if len(gone) == len(before):
+            raise RequestError(
+                f"none of the {len(before)} accounts labelled before and {len(after)} after is in both; are both "
+                "labelled by account_id, of one type (text or number)?"
+            )
         leavers = leavers if len(gone) else None
         if leavers in states:
             raise RequestError(
@@ -175,8 +180,6 @@ class SegmentChain:
         states = states if leavers is None else (*states, leavers)
         moves = after.reindex(before.index).fillna(leavers) if leavers is not None else after
         counts = pd.crosstab(before, moves).reindex(index=states, columns=states, fill_value=0)
-        if not counts.to_numpy().any():
-            raise RequestError("No account has a segment in both periods; are both labelled by account_id?")
         prior = 1 / len(states) if prior is None else prior
         posterior = _posterior(counts, prior, leavers)
         return cls(
@@ -300,7 +303,7 @@ def _check_discount(discount: float) -> None:
 
 
 def _check_periods(periods: int) -> None:
-    if periods != int(periods) or periods < 0:
+    if not np.isfinite(periods) or periods != int(periods) or periods < 0:
         raise RequestError(f"periods is {periods}; give a whole number of 0 or more.")
 
 
@@ -315,13 +318,15 @@ def _present_value(matrix: np.ndarray, reward: np.ndarray, periods: int | None, 
         return np.linalg.solve(np.eye(matrix.shape[-1]) - step, reward)[..., 0]
     _check_periods(periods)
     value = reward
-    for _ in range(periods):
+    for _ in range(int(periods)):
         value = reward + step @ value
     return value[..., 0].copy()
 
 
 def _paired(before, after) -> tuple[pd.Series, pd.Series]:
     """Both label sets by account, without the missing labels."""
+    if any(isinstance(labels, pd.DataFrame) for labels in (before, after)):
+        raise RequestError("before and after are one label per account; give a column of the frame, by account_id.")
     is_keyed = [isinstance(labels, pd.Series | Mapping) for labels in (before, after)]
     if any(is_keyed) != all(is_keyed) or (not any(is_keyed) and len(before) != len(after)):
         raise RequestError(

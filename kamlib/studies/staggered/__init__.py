@@ -49,7 +49,8 @@ class Staggered:
     Attributes
     ----------
     att : frame g, t (as the caller writes periods), n_treated, n_controls, is_post, estimate, se, low, high, interval;
-        a cell for which nobody is left to compare with is not in it, nor in any average
+        a cell for which nobody is left to compare with is not in it, nor in any average. Where a single unit began or
+        is left to compare with, nothing tells the error: it is NaN there and in the averages that hold the cell
     dynamic : by time since the beginning; overall = mean over event times >= 0
     group : by beginning; overall = mean over groups, weighted by size
     calendar : by period; overall = mean over periods
@@ -93,6 +94,7 @@ def staggered(
     cluster: str | None = None,
     draws: int = 0,
     seed: int = 0,
+    is_small_sample: bool = False,
 ) -> Staggered:
     """Estimate ATT(g, t) and its averages.
 
@@ -104,6 +106,8 @@ def staggered(
     control : "never" (units never treated) or "not_yet" (also those that begin later)
     cluster : column to cluster by where it is coarser than the unit
     draws : multiplier bootstrap draws for a simultaneous band over ``att`` (0: pointwise intervals), with ``seed``
+    is_small_sample : where few begin at a time, as with single accounts of a firm: scatter is scaled by √(n / (n − 1)),
+        and units alone in their beginning, which show none, are left out and counted, as are cells with one control
 
     Raises
     ------
@@ -120,7 +124,7 @@ def staggered(
     2.0
     """
     _check_request(control, level, draws)
-    design = Adoption.read(panel, outcome, unit, time, first_treated, cluster)
+    design = Adoption.read(panel, outcome, unit, time, first_treated, cluster, is_small_sample)
     cells = [cell for g in design.groups for t in range(1, design.n_periods) if (cell := design.cell(g, t, control))]
     if not any(cell.is_post for cell in cells):
         raise ModelError(
@@ -264,7 +268,7 @@ def _critical(influence, errors, design, level, draws, seed) -> float:
 
 
 def _pretrend_p(cells, influence, design) -> float:
-    before = [i for i, cell in enumerate(cells) if not cell.is_post]
+    before = [i for i, cell in enumerate(cells) if not cell.is_post and np.isfinite(cell.influence).all()]
     if not before:
         return np.nan
     sums = design.by_cluster(influence[:, before]) / len(design.beginnings)

@@ -13,7 +13,10 @@ from kamlib.studies.effects.panels import Calendar, numeric, require_columns, re
 
 @dataclass(frozen=True)
 class Cell:
-    """One ATT(g, t) with its (n_units,) influence function, g and t counted from 0."""
+    """One ATT(g, t) with its (n_units,) influence function, g and t counted from 0.
+
+    The influence is missing where a single unit began or is left to compare with: it shows no scatter.
+    """
 
     group: int
     time: int
@@ -40,9 +43,10 @@ class Adoption:
     labels: list
     clusters: np.ndarray
     dropped: dict[str, int]
+    is_small_sample: bool
 
     @classmethod
-    def read(cls, panel, outcome, unit, time, first_treated, cluster) -> Adoption:
+    def read(cls, panel, outcome, unit, time, first_treated, cluster, is_small_sample=False) -> Adoption:
         extra = [cluster] if cluster else []
         require_columns(panel, [outcome, unit, time, first_treated, *extra])
         require_unique(panel, unit, time)
@@ -57,10 +61,13 @@ class Adoption:
         units = frame.groupby("unit")[["begins", "cluster"]].first()
         is_whole, is_late = wide.notna().all(axis=1), units["begins"] > 0
         used = is_whole & is_late
+        is_alone = used & np.isfinite(units["begins"]) & ~units["begins"].where(used).duplicated(keep=False)
         dropped = {
             f"not seen with {outcome} in every period": int((~is_whole).sum()),
             "treated from the first period on": int((is_whole & ~is_late).sum()),
         }
+        if is_small_sample:
+            used, dropped["alone in its beginning"] = used & ~is_alone, int(is_alone.sum())
         if not (used & np.isfinite(units["begins"])).any():
             raise ModelError(f"no unit begins treatment after the first period; check {first_treated} ({dropped})")
         return cls(
@@ -69,6 +76,7 @@ class Adoption:
             labels=labels,
             clusters=pd.factorize(units.loc[used, "cluster"])[0],
             dropped={reason: count for reason, count in dropped.items() if count},
+            is_small_sample=is_small_sample,
         )
 
     @property
@@ -80,19 +88,26 @@ class Adoption:
         return sorted({int(g) for g in self.beginnings if np.isfinite(g)})
 
     def cell(self, group: int, time: int, control: str) -> Cell | None:
-        """ATT(g, t), or None where no unit can be compared."""
+        """ATT(g, t), or None where no unit can be compared (in a small sample, a single one)."""
         base = group - 1 if time >= group else time - 1
         treated = self.beginnings == group
         clean = np.isinf(self.beginnings)
         if control == "not_yet":
             clean = (self.beginnings > time) & ~treated
-        if not clean.any():
+        if clean.sum() < (2 if self.is_small_sample else 1):
             return None
         change = self.outcomes[:, time] - self.outcomes[:, base]
         gain, drift = change[treated].mean(), change[clean].mean()
-        n = len(change)
-        influence = n * (treated * (change - gain) / treated.sum() - clean * (change - drift) / clean.sum())
-        return Cell(group, time, float(gain - drift), influence, int(treated.sum()), int(clean.sum()))
+        parts = self._part(change - gain, treated) - self._part(change - drift, clean)
+        return Cell(group, time, float(gain - drift), parts, int(treated.sum()), int(clean.sum()))
+
+    def _part(self, deviation: np.ndarray, member: np.ndarray) -> np.ndarray:
+        """(n_units,) influence of the units of one mean on it."""
+        n = int(member.sum())
+        if n < 2:
+            return np.full(len(member), np.nan)
+        scale = np.sqrt(n / (n - 1)) if self.is_small_sample else 1.0
+        return len(member) * scale * member * deviation / n
 
     def share(self, group: int) -> float:
         return float((self.beginnings == group).mean())

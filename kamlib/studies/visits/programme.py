@@ -30,7 +30,7 @@ class Programme:
     name : "executive", or a kind of event.
     fit : all of it, in logs of quarterly revenue.
     n_began, n_compared, n_dropped : accounts that began after the first quarter, all in the comparison, and those
-        left out because they did not sell in every quarter or had begun in the first.
+        left out because they did not sell in every quarter, had begun in the first or alone in theirs.
     n_never : of those compared, how many never began.
     lift, low, high : change of revenue in the first year since the beginning, as a share.
     before_p, joint_p : p-values that the accounts did not move otherwise already in the quarters before they began,
@@ -71,7 +71,9 @@ def follow(book: Book, panel: pd.DataFrame, name: str, level: float) -> Programm
     rows = quarterly(panel).assign(began=lambda frame: frame["account_id"].map(began))
     rows["began"] = rows["began"].dt.to_period("Q").dt.start_time.astype(rows["quarter"].dtype)
     try:
-        fit = staggered(rows, "log_revenue", "account_id", "quarter", "began", control="not_yet", level=level)
+        fit = staggered(
+            rows, "log_revenue", "account_id", "quarter", "began", control="not_yet", level=level, is_small_sample=True
+        )
     except ModelError:
         return None
     n_began = fit.n_units - fit.n_never
