@@ -227,6 +227,7 @@ def test_log_gaps_sum_the_logarithms_of_the_gaps():
     ("change", "end", "unit", "message"),
     [
         ({}, "2026-02-01", "M", "unit 'M' is not one of 'D', 'W'.*which months do not have"),
+        ({}, "01/02/2026", "W", "end '01/02/2026' is not a date: write it as '2026-09-30'"),
         ({}, "soon", "W", "end 'soon' is not a date: write it as '2026-09-30'"),
         ({"revenue": None}, "2026-02-01", "W", "1 of 1 orders have no revenue .first at row 0."),
         ({"revenue": "x"}, "2026-02-01", "W", "revenue holds something that is not a number"),

@@ -176,7 +176,7 @@ def _days_per_unit(unit: str) -> float:
 
 def _day_number(date) -> int:
     try:
-        stamp = pd.Timestamp(date)
+        stamp = pd.Timestamp(pd.to_datetime(date, format="ISO8601"))  # 03/09/2026 is not guessed at
     except (ValueError, TypeError) as error:
         raise RequestError(f"end {date!r} is not a date: write it as '2026-09-30'.") from error
     if stamp is pd.NaT:
