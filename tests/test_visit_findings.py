@@ -403,7 +403,11 @@ def test_an_experiment_that_still_runs_is_not_read():
     ("design", "evidence", "text"),
     [
         (_design(0.1), _evidence(), "set some accounts aside for the experiment of this report."),
-        (_design(0.6), _evidence(), "Go through the moves of the call plan with each manager."),
+        (
+            _design(0.6),
+            _evidence(),
+            "Take this as said of all accounts together and of no single one; the call plan says where visits should go.",
+        ),
         (_design(0.1), _evidence(low=-0.1), "the experiment of this report can tell what these records cannot."),
         (_design(0.6), _evidence(low=-0.1), "says how many it would take."),
     ],
