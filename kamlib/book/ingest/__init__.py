@@ -15,11 +15,11 @@ import yaml
 from ibis import _
 
 from kamlib.book.ingest.accounting import IngestReport, Ledger, counted
+from kamlib.book.ingest.delimited import ROW
 from kamlib.book.ingest.likeness import look_alikes
 from kamlib.book.ingest.mapping import load_mapping
 from kamlib.book.ingest.quarantine import Quarantine, reading_order
 from kamlib.book.ingest.rows import PartReader, alive
-from kamlib.book.ingest.sources import ROW
 from kamlib.book.ingest.specs import Mapping
 from kamlib.book.ingest.staging import IDENTITY, NTH, SRC, Staging
 from kamlib.book.places import literal_path

@@ -9,8 +9,8 @@ import ibis
 from kamlib.book.ingest.accounting import counted
 from kamlib.book.ingest.cells import plain
 from kamlib.book.ingest.columns import Check, Typed
+from kamlib.book.ingest.delimited import ROW
 from kamlib.book.ingest.expressions import Evaluator
-from kamlib.book.ingest.sources import ROW
 from kamlib.book.ingest.specs import FileSpec, LookupSpec
 from kamlib.book.ingest.staging import SRC, Rows, Staging
 from kamlib.errors import RequestError

@@ -8,12 +8,12 @@ from ibis import _
 from kamlib.book.ingest.accounting import Ledger, counted
 from kamlib.book.ingest.cells import plain, text_of
 from kamlib.book.ingest.columns import Check, Typed, own_column, typed_column
+from kamlib.book.ingest.delimited import BROKEN, ROW
 from kamlib.book.ingest.expressions import Evaluator
 from kamlib.book.ingest.formats import days_after, whole
 from kamlib.book.ingest.grammar import is_expression
 from kamlib.book.ingest.likeness import list_values
 from kamlib.book.ingest.lookups import look_up
-from kamlib.book.ingest.sources import BROKEN, ROW
 from kamlib.book.ingest.specs import Changes, Mapping, OnePer, PartSpec
 from kamlib.book.ingest.staging import IDENTITY, NTH, PART, SRC, Rows, Staging
 from kamlib.book.tables import TABLES

@@ -12,8 +12,9 @@ import ibis.expr.datatypes as dt
 from ibis.common.exceptions import IbisError
 
 from kamlib.book.ingest.cells import Cell, as_text
+from kamlib.book.ingest.delimited import BROKEN, ROW
 from kamlib.book.ingest.formats import finite
-from kamlib.book.ingest.sources import BROKEN, ROW, Source, find_files, read_database, read_file
+from kamlib.book.ingest.sources import Source, find_files, read_database, read_file
 from kamlib.book.ingest.specs import FileSpec, Formats
 from kamlib.book.places import literal_path
 from kamlib.book.timezones import set_timezone
