@@ -190,6 +190,15 @@ def test_optional_columns_and_tables_may_be_absent(frames, tmp_path):
     assert report.ok and "visits" in report.absent
 
 
+def test_a_target_of_nobody_is_found_where_the_book_has_no_targets_of_managers(frames, tmp_path):
+    folder = write_folder(only(frames, "targets"), tmp_path / "book")
+    targets = frames["targets"].drop(columns="manager_id")
+    targets.to_parquet(folder / "targets.parquet")
+    with open_book(folder) as book:
+        violation = found(check(book, today=TODAY), "targets", "neither account_id nor manager_id is given")
+    assert violation.count == targets.account_id.isna().sum() > 0
+
+
 def test_an_optional_column_without_any_value_is_no_violation(frames, tmp_path):
     folder = write_folder(only(frames), tmp_path / "book")
     empty = frames["orders"].assign(channel=None, cost=None, order_date=frames["orders"].order_date.dt.date)

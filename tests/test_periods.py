@@ -2,6 +2,7 @@
 
 import datetime as dt
 import doctest
+import re
 
 import numpy as np
 import pandas as pd
@@ -132,6 +133,15 @@ def test_periods_follow_without_gap_and_lead_back(moment, kind):
     assert period.next().start - period.end == dt.timedelta(days=1)
     assert period.next().previous() == period
     assert period.previous() < period < period.next()
+
+
+@given(st.integers(1900, 2199), st.sampled_from(["", "-H1", "-H3", "-Q4", "-Q5", "-12", "-13", "-W52", "-W53", "-W54"]))
+def test_an_engine_finds_the_labels_that_name_a_period_and_no_others(year, part):
+    try:
+        named = bool(Period.parse(f"{year}{part}"))
+    except RequestError:
+        named = False
+    assert bool(re.search(periods.LABEL, f"{year}{part}")) is named
 
 
 def test_a_kind_of_period_that_does_not_exist_is_refused():

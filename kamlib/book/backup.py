@@ -51,14 +51,14 @@ def backup(place: str | Path, folder: str | Path, today: date | None = None) -> 
         is_folder = source.path is not None and source.path.is_dir()
         _copy_files(source, building) if is_folder else _export_tables(source, building)
         copy = places.connect(building)
-        rows = _verify(source, copy, is_folder)
+        rows, fingerprint = _verify(source, copy, is_folder), places.fingerprint(copy)
         copy.connection.disconnect()
         building.chmod(0o755)
         building.rename(target)
     finally:
         shutil.rmtree(building, ignore_errors=True)
         source.connection.disconnect()
-    return Backup(target, rows, places.fingerprint(places.connect(target)))
+    return Backup(target, rows, fingerprint)
 
 
 def _copy_files(source: places.Place, building: Path) -> None:

@@ -21,7 +21,10 @@ _FORMS = (
     ("month", re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")),
     ("week", re.compile(r"([0-9]{4})-W([0-9]{2})")),
 )
-LABEL = r"^[0-9]{4}(?:-(?:H[12]|Q[1-4]|0[1-9]|1[0-2]|W(?:0[1-9]|[1-4][0-9]|5[0-3])))?$"  # for an engine to look for
+# For an engine to look for; week 53 is in some years only.
+_LONG = "|".join(str(year) for year in range(1900, 2200) if date(year, 12, 28).isocalendar().week == 53)
+_PART = r"[12][0-9]{3}(?:-(?:H[12]|Q[1-4]|0[1-9]|1[0-2]|W(?:0[1-9]|[1-4][0-9]|5[0-2])))?"
+LABEL = rf"^(?:{_PART}|(?:{_LONG})-W53)$"
 LABELS = "2026, 2026-H1, 2026-Q3, 2026-09 or 2026-W40"
 _MONTHS = {"year": 12, "half": 6, "quarter": 3, "month": 1}
 

@@ -49,6 +49,7 @@ def rules_of(spec: Table, there: list[str], today: date) -> list[Rule]:
     """The rules of a table that can be asked of the columns that are there."""
     made = [rule for name in there if name in spec.columns for rule in _column_rules(spec.columns[name])]
     made += _table_rules(spec, today)
+    made += [_owner_rule(there)] if spec.name == "targets" else []
     return [rule for rule in made if set(rule.columns) <= set(there)]
 
 
@@ -90,6 +91,14 @@ def _table_rules(spec: Table, today: date) -> list[Rule]:
     return made + _OWN.get(spec.name, [])
 
 
+def _owner_rule(there: list[str]) -> Rule:
+    """Of the owners of a target each may be missing, a whole column even, but not both."""
+    owners = tuple(name for name in ("account_id", "manager_id") if name in there)
+    what = "neither account_id nor manager_id is given"
+    remedy = "say whose target it is"
+    return Rule(what, remedy, ERROR, owners, lambda t: ibis.and_(*[t[name].isnull() for name in owners]))
+
+
 def _order_rule(first: str, last: str, severity: str) -> Rule:
     remedy = "one of the two dates is wrong: correct the source"
     return Rule(f"{last} lies before {first}", remedy, severity, (first, last), lambda t: t[last] < t[first])
@@ -126,13 +135,6 @@ _OWN = {
             ERROR,
             ("period",),
             lambda t: ~t.period.re_search(LABEL),
-        ),
-        Rule(
-            "neither account_id nor manager_id is given",
-            "say whose target it is",
-            ERROR,
-            ("account_id", "manager_id"),
-            lambda t: t.account_id.isnull() & t.manager_id.isnull(),
         ),
     ],
     "opportunities": [

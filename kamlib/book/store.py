@@ -38,6 +38,8 @@ _NAMED_ACCOUNTS = 1000
 def open_book(place: str | os.PathLike, as_of=None, scope: Mapping | None = None) -> Book:
     """Open a book of business.
 
+    Moments with an offset are read as days in the timezone that ``book.yml`` declares.
+
     Parameters
     ----------
     place
@@ -53,7 +55,8 @@ def open_book(place: str | os.PathLike, as_of=None, scope: Mapping | None = None
     Raises
     ------
     RequestError
-        When there is no book there, a required table is missing, or the scope matches no account.
+        When there is no book there, a required table is missing, the timezone of ``book.yml`` does not exist, or the
+        scope matches no account.
 
     Examples
     --------
