@@ -295,6 +295,28 @@ def _segments(rules, cases=CASES):
     return segmentation.managerial(*four, rules)
 
 
+@pytest.mark.parametrize("when", ["recency_days > 100 or true", "recency_days > 100\n  or recency_days <= 100"])
+def test_a_predicate_may_run_over_lines_and_say_true(when):
+    assert (
+        segmentation.managerial([2000, 10], [1, 1], [30.0, 25.0], [2000, 10], [("all", when)]).tolist() == ["all"] * 2
+    )
+
+
+def test_time_spans_are_days():
+    spans = pd.to_timedelta([2000, 10], unit="D").to_series(index=["a", "b"])
+    found = segmentation.managerial(spans, [1, 1], [30.0, 25.0], spans, [("old", "recency_days > 365")])
+    assert found.to_dict() == {"a": "old", "b": "unclassified"}
+
+
+def test_a_function_as_predicate_takes_no_account_whose_value_is_missing():
+    rules = [("old", lambda frame: frame["recency_days"] > 365)]
+    assert segmentation.managerial([2000, np.nan], [1, 1], [1, 1], [1, 1], rules).tolist() == ["old", "unclassified"]
+
+
+def test_one_account_may_be_given_as_four_numbers():
+    assert segmentation.managerial(2000, 1, 30.0, 2000, [("old", "recency_days > 365")]).tolist() == ["old"]
+
+
 def test_the_managerial_segments_at_their_edges():
     assert _segments(RULES).to_dict() == CASES["segment"].to_dict()
 

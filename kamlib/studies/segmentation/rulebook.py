@@ -54,7 +54,7 @@ class Rule:
     def holds(self, frame: pd.DataFrame) -> np.ndarray:
         """Which rows of the frame meet the predicate; RequestError when it cannot be read."""
         if callable(self.when):
-            return np.asarray(self.when(frame), dtype=bool)
+            return np.asarray(pd.Series(self.when(frame)).astype("boolean").fillna(False), dtype=bool)
         if isinstance(self.when, (bool, np.bool_)) or str(self.when).strip().lower() in _ALL_THE_REST:
             return np.full(len(frame), self.when is not False)
         return _evaluate(self, frame)
@@ -66,7 +66,7 @@ def managerial(recency_days, frequency, mean_spend, first_purchase_days, rules) 
     Parameters
     ----------
     recency_days, first_purchase_days
-        (n,) days since the last and since the first order; Series by account, or arrays.
+        (n,) days, or time spans, since the last and since the first order; Series by account, or arrays.
     frequency
         (n,) number of orders (or active months), as the rules mean it.
     mean_spend
@@ -109,7 +109,7 @@ def segment_counts(segments: pd.Series, rules) -> pd.DataFrame:
 
 
 def _aligned(*columns) -> pd.DataFrame:
-    series = [c if isinstance(c, pd.Series) else pd.Series(np.asarray(c)) for c in columns]
+    series = [c if isinstance(c, pd.Series) else pd.Series(np.atleast_1d(np.asarray(c))) for c in columns]
     lengths = {name: len(column) for name, column in zip(COLUMNS, series, strict=True)}
     if len(set(lengths.values())) > 1:
         raise RequestError(f"the four columns must describe the same accounts; their lengths are {lengths}")
@@ -118,6 +118,8 @@ def _aligned(*columns) -> pd.DataFrame:
     for name, given, column in zip(COLUMNS, columns, series, strict=True):
         if isinstance(given, pd.Series) and not given.index.equals(index):
             column = _by_label(name, given, index)
+        if pd.api.types.is_timedelta64_dtype(column):
+            column = column / pd.Timedelta(days=1)
         placed[name] = pd.array(pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan), dtype="Float64")
     return pd.DataFrame(placed, index=index)
 
@@ -168,7 +170,8 @@ def _read_mapping(number: int, row: Mapping) -> Rule:
 
 
 def _evaluate(rule: Rule, frame: pd.DataFrame) -> np.ndarray:
-    text = re.sub(r"\b(AND|OR|NOT)\b", lambda word: word[0].lower(), str(rule.when))
+    text = re.sub(r"\b(AND|OR|NOT)\b", lambda word: word[0].lower(), " ".join(str(rule.when).split()))
+    text = re.sub(r"\b(true|false)\b", lambda word: word[0].capitalize(), text, flags=re.IGNORECASE)
     # As Python reads them, & | ~ bind closer than a comparison: "a > 1 | b > 2" would compare 1 | b.
     for sign, word in ((r"&+", "and"), (r"\|+", "or"), ("~", "not")):
         text = re.sub(sign, f" {word} ", text)
