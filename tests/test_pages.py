@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import unicodedata
 from pathlib import Path
 
 import openpyxl
@@ -83,6 +84,14 @@ def test_a_hostile_name_is_there_as_text(seen, hostile):
     text = page.inner_text("body")
     assert "<script>window.hit=1</script>" in text
     assert "=cmd|" in text
+
+
+def test_a_title_names_the_account_and_no_character_of_the_name_turns_or_breaks_it(seen, hostile):
+    page, _, _ = seen(hostile / "dossier" / "0001" / "report.html")
+    heading = page.inner_text("h1")
+    assert heading.startswith("0001 ")
+    assert heading in page.title()
+    assert not [char for char in heading if unicodedata.category(char)[0] == "C"]
 
 
 @pytest.mark.parametrize("name", HOSTILE)

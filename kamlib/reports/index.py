@@ -95,7 +95,7 @@ class _Staleness:
 
 def _entry(report: Path, where: Path, before: Path, stale: _Staleness) -> dict:
     manifest = folder.read_manifest(report)
-    about = manifest["key"] or manifest["parameters"].get("account_id", "")
+    about = manifest.get("about") or manifest["key"]
     title = f"{about}: {manifest['title']}" if about else manifest["title"]
     href = "/".join([*report.relative_to(where).parts, "report.html"])
     earlier = {found["id"]: found for found in _findings(before / report.relative_to(where))}

@@ -171,8 +171,7 @@ def _write(job: Job, building: Path, executed: nbformat.NotebookNode, found: lis
     from kamlib.reports.page import build_page
 
     made_on = f"{datetime.now():%Y-%m-%d %H:%M}"
-    about = job.key or job.parameters.get("account_id", "")
-    page = build_page(executed, {**job.context, "key": about, "findings": found, "made_on": made_on})
+    page = build_page(executed, {**job.context, "findings": found, "made_on": made_on})
     (building / "report.html").write_text(page, encoding="utf-8")
     folder.write_json(building / "findings.json", found)
     nbformat.write(_without_traces(executed), building / "notebook.ipynb")
@@ -202,6 +201,7 @@ def _manifest(job: Job, seconds: float) -> dict:
         "report": job.name,
         "key": job.key,
         "title": job.context["title"],
+        "about": job.context["about"],
         "parameters": dict(job.parameters),
         "book": job.context["book"],
         "book_fingerprint": job.context["fingerprint"],

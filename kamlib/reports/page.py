@@ -38,8 +38,8 @@ def build_page(notebook: nbformat.NotebookNode, context: dict) -> str:
     notebook
         The executed notebook.
     context
-        ``title``, ``book``, ``period``, ``as_of``, ``scope``, ``findings``, ``made_on``, ``index`` (the way to
-        the period's index) and ``previous`` (the period before, or empty).
+        ``title``, ``about`` (whom the page is about, or empty), ``book``, ``period``, ``as_of``, ``scope``,
+        ``findings``, ``made_on`` and ``index`` (the way to the period's index).
     """
     shown, fragments = _set_aside(notebook)
     body = BeautifulSoup(_body(shown, fragments), "html.parser")
@@ -60,8 +60,8 @@ def build_page(notebook: nbformat.NotebookNode, context: dict) -> str:
         anchor.extract()
     _fold_together(body)
     filled = {**context, "title": context.get("title") or (title.get_text().rstrip("¶") if title else "Report")}
-    if context.get("key"):
-        filled["title"] = f"{context['key']}: {filled['title']}"
+    if context.get("about"):
+        filled["title"] = f"{context['about']}: {filled['title']}"
     found = filled["findings"] = headlines_first(context["findings"])
     open_ones = min(HEADLINES, max(1, sum(not is_bare(finding) for finding in found)))
     whole = _brought_back(str(body), fragments)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,19 +18,23 @@ from kamlib.reports.parameters import fill, read_notebook
 from kamlib.reports.playbooks.answers import open_answers
 from kamlib.reports.request import Request
 from kamlib.reports.spec import Report
+from kamlib.studies.portfolio import manager_names
 
 ACCOUNTS = "tables/accounts.parquet"
+LONGEST_ABOUT = 100  # characters of key and name in a title
 
 
 def jobs_of(request: Request, reports: list[Report], book: Book, period: Period, where: Path) -> list[Job]:
     """The jobs of a request, in the order asked for; those that read this period's tables see what stands there now.
+
+    The book is read as readers may see it, since titles name accounts and managers.
 
     Raises
     ------
     RequestError
         When a parameter is wrong, or a page is asked for that the book cannot fill.
     """
-    fingerprint = book.fingerprint()
+    fingerprint, names = book.fingerprint(), _names(book)
     jobs = []
     for report in reports:
         # Read once for all pages of the report: a thousand dossiers come from one notebook.
@@ -40,7 +46,8 @@ def jobs_of(request: Request, reports: list[Report], book: Book, period: Period,
             parameters = fill(report.contract, given | dict(page.parameters), str(report.path))
             answered = _answered(report.path.stem, book, parameters)
             inputs = _inputs([notebook, answered], parameters, fingerprint, request)
-            context = _context(request, title, book, period, scope, target, where, fingerprint) | {"answered": answered}
+            context = _context(request, title, book, period, scope, target, where, fingerprint)
+            about = _about(page.key or parameters.get(ACCOUNT, ""), {**scope, **parameters}, names)
             jobs.append(
                 Job(
                     notebook=report.path,
@@ -48,7 +55,7 @@ def jobs_of(request: Request, reports: list[Report], book: Book, period: Period,
                     key=safe_key,
                     parameters=parameters,
                     target=target,
-                    context=context,
+                    context=context | {"answered": answered, "about": about},
                     inputs=inputs,
                     timeout_seconds=request.timeout_seconds,
                     threads=2 if request.jobs == 1 else 1,
@@ -94,6 +101,19 @@ def _context(request, title, book: Book, period: Period, scope, target: Path, wh
         "fingerprint": fingerprint,
         "period_folder": str(where),
     }
+
+
+def _names(book: Book) -> dict[str, dict[str, str]]:
+    """The names that readers may see, by the column whose values they name."""
+    accounts = book.collect(book.table("accounts", ACCOUNT, "name")).set_index(ACCOUNT)["name"].dropna()
+    return {ACCOUNT: accounts.to_dict(), "manager_id": manager_names(book).to_dict()}
+
+
+def _about(key: str, given: Mapping, names: Mapping[str, Mapping[str, str]]) -> str:
+    """Whom a page is about: its key and the name of that, without characters that would turn or break a title."""
+    named = [known[key] for column, known in names.items() if given.get(column) == key and key in known]
+    plain = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in " ".join([key, *named]))
+    return textwrap.shorten(plain, LONGEST_ABOUT, placeholder="…")
 
 
 def _title(notebook) -> str:

@@ -116,9 +116,10 @@ def render(request: Request, tell: Callable[[str], None] = lambda line: None) ->
     with open_book(request.place, as_of=as_of, scope=request.scope) as book:
         list(book.place.sources.values())  # a table that cannot be read is told before anything is started
         _refuse_empty_period(book, period)
+        shown = replace(book, privacy=privacy)
         own = folder.book_folder(book.name, privacy.redaction if request.redact else "", request.is_personal)
         where = (request.out or root() / "reports" / "rendered") / own / period.label
-        jobs, missed = jobs_of(request, reports, book, period, where), left_out(reports, book)
+        jobs, missed = jobs_of(request, reports, shown, period, where), left_out(reports, book)
         refuse_other_scope(jobs, where)
         with folder.held(where):
             folder.tidy(where)
@@ -126,10 +127,10 @@ def render(request: Request, tell: Callable[[str], None] = lambda line: None) ->
             outcomes, changed = _kept(studies, request, tell)
             outcomes += _run(changed, request, tell)
             kept, changed = _kept(after_studies(readers, request, where), request, tell)
-            with _laid_out(changed, replace(book, privacy=privacy), where, tell) as beside:
+            with _laid_out(changed, shown, where, tell) as beside:
                 outcomes += kept + _run(beside, request, tell)
             made_from = jobs[0].context["fingerprint"], tables_said(where)
-            managers = manager_names(replace(book, privacy=privacy)).to_dict()
+            managers = manager_names(shown).to_dict()
             now = State(book.name, period.label, as_of.isoformat(), *made_from, request.marks, managers)
             unwritten = _finish(where, now, outcomes, missed, time.monotonic() - started)
     if unwritten:
