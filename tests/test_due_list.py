@@ -205,7 +205,16 @@ def test_the_whole_list_is_counted_and_begins_with_the_overdue():
     late = findings.due_all(_said(["contact"], overdue=4))
     assert late.sentence == say("due_list.all_some", late=1, **values)
     assert late.decision == say("due_list.all_decision", first="Contact Firm")
-    assert findings.due_all(_said()).sentence == say("due_list.all_none", late=0, **values | {"n": 0})
+    empty = findings.due_all(_said())
+    assert empty.sentence == say("due_list.all_none", late=0, **values | {"n": 0})
+    assert empty.verdict == "usable"
+
+
+def test_an_empty_list_is_no_comfort_where_the_book_cannot_tell():
+    part = findings.due_all(_said(absent=("complaints",)))
+    assert (part.verdict, part.reason) == ("caution", say("due_list.all_blind", named="complaints"))
+    assert findings.due_all(_said(absent=("contacts", "complaints", "contracts"))).verdict == "no conclusion"
+    assert findings.due_all(_said(["contact"], absent=("complaints",))).verdict == "usable"
 
 
 def test_contacts_count_customers_and_prospects_apart():

@@ -12,6 +12,7 @@ from kamlib.studies.due_list import DueList
 from kamlib.studies.portfolio import with_managers
 
 STALE_DAYS = 45
+DATED = ("contacts", "complaints", "contracts")  # what nearly all of a list consists of
 PRACTICES = {
     "all": ("K075", "K077", "K081"),
     "contacts": ("K075", "K077"),
@@ -42,7 +43,11 @@ def due_all(result: DueList) -> Finding:
     if len(overdue):
         order = overdue.sort_values(["revenue", "due_on"], ascending=[False, True], kind="stable")
         decision = say("due_list.all_decision", first=in_words(order.head(1), result.names)["what"].iloc[0])
-    return _counted("all", say("due_list.all_some" if n else "due_list.all_none", **values), late, n, decision)
+    sentence = say("due_list.all_some" if n else "due_list.all_none", **values)
+    blind = () if n else result.absent
+    verdict = Verdict.NO_CONCLUSION if set(DATED) <= {*blind} else Verdict.CAUTION
+    named = ", ".join(say(f"due_list.group_{group}") for group in blind)
+    return _counted("all", sentence, late, n, decision, Gate(not blind, verdict, say("due_list.all_blind", named=named)))
 
 
 def due_contacts(result: DueList) -> Finding:
