@@ -64,7 +64,8 @@ def test_at_fifty_random_instants_what_is_published_is_whole(tmp_path):
 
 def _start(place: Path, reports: tuple, out: Path) -> subprocess.Popen:
     command = [sys.executable, "-m", "kamlib.cli", "render", *reports, "--book", str(place), "--period", "2026-Q3"]
-    return subprocess.Popen([*command, "--out", str(out)], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    command += ["--jobs", "1", "--out", str(out)]  # one after the other, so that the first to be done is known
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
 
 
 def test_a_killed_run_is_finished_by_the_same_command_without_redoing_what_is_done(asked):
@@ -74,7 +75,7 @@ def test_a_killed_run_is_finished_by_the_same_command_without_redoing_what_is_do
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert first.startswith("[1/3] one: published"), first
-    summary = render(Request(reports, str(place), "2026-Q3", out=out))
+    summary = render(Request(reports, str(place), "2026-Q3", out=out, jobs=1))
     assert next(o.name for o in summary.outcomes if o.status == "kept") == "one"
     assert len(folder.published(summary.folder)) == 3
     assert all(folder.is_whole(report) for report in folder.published(summary.folder))
