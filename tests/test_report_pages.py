@@ -137,6 +137,24 @@ def test_the_index_lists_the_pages_of_a_notebook_by_account_name_and_first_headl
     assert (len(rows), len(page.select("details.rest .each > li"))) == (count, folded)
 
 
+def test_the_search_over_accounts_tells_class_state_and_what_is_due_first_and_leads_to_the_dossier(tmp_path):
+    where = tmp_path / "2026-Q3"
+    for name in ("dossier", "visit_brief"):
+        _page(where, name, "0007")
+    said = {"segmentation": {"class": "A"}, "churn": {"status": "off_season", "action": "call"}}
+    for name, columns in said.items():
+        (_page(where, name) / "tables").mkdir()
+        pd.DataFrame([{"account_id": "0007"} | columns]).to_parquet(where / name / "tables" / "accounts.parquet")
+    (_page(where, "due_list") / "tables").mkdir()
+    days = pd.to_datetime(["2026-10-09", "2026-10-02"])
+    due = pd.DataFrame({"account_id": "0007", "due_on": days, "what": ["Meet it", "Call it"]})
+    due.to_parquet(where / "due_list" / "tables" / "due.parquet")
+    index.write_index(where, index.State("Book", "2026-Q3", "2026-09-30"), [])
+    row = BeautifulSoup((where / "index.html").read_text(), "html.parser").select_one("tbody tr")
+    assert [cell.text for cell in row("td")] == ["0007", "–", "A", "–", "off season", "–", "call", "2026-10-02 Call it"]
+    assert row.a["href"] == "dossier/0007/report.html"
+
+
 def test_the_index_lists_the_pages_of_managers_by_their_names(tmp_path):
     _page(tmp_path / "2026-Q3", "weekly_sales", "M1")
     now = index.State("Book", "2026-Q3", "2026-09-30", managers={"M1": "Lin Yi-chun"})

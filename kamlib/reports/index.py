@@ -17,7 +17,7 @@ from kamlib.reports.sentences import say
 
 HEADLINES = 4
 _ALSO = (("PDF", "report.pdf"), ("Excel", "report.xlsx"))
-_ACCOUNT_COLUMNS = ("name", "class", "segment", "decision", "action")
+_ACCOUNT_COLUMNS = ("name", "class", "segment", "status", "decision", "action")
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,9 @@ def _findings(report: Path) -> list[dict]:
 def _accounts(reports: list[Path], where: Path) -> list[dict]:
     """Every account that a report shows, with what the reports say of it and where it has a page of its own."""
     seen: dict[str, dict] = {}
-    pages = {folder.read_manifest(report)["key"]: report for report in reports if report.parent != where}
+    # Of several pages of an account its dossier, which leads to what the others say.
+    paged = sorted((r for r in reports if r.parent != where), key=lambda report: report.parent.name == "dossier")
+    pages = {folder.read_manifest(report)["key"]: report for report in paged}
     for path in (report / "tables" / "accounts.parquet" for report in reports if report.parent == where):
         if not path.is_file():
             continue
@@ -144,11 +146,22 @@ def _accounts(reports: list[Path], where: Path) -> list[dict]:
         for row in shown[["account_id", *columns]].astype(object).where(lambda f: f.notna(), "").to_dict("records"):
             known = seen.setdefault(str(row["account_id"]), dict.fromkeys(_ACCOUNT_COLUMNS, ""))
             known.update({name: str(row[name]) for name in columns if str(row[name])})
+    due = _first_due(reports, where)
     links = {key: "/".join([*report.relative_to(where).parts, "report.html"]) for key, report in pages.items()}
     return [
-        {"account_id": key, **known, "href": links.get(folder.safe_name(key), "")}
+        {"account_id": key, **known, "due": due.get(key, ""), "href": links.get(folder.safe_name(key), "")}
         for key, known in sorted(seen.items())
     ]
+
+
+def _first_due(reports: list[Path], where: Path) -> dict[str, str]:
+    """What is due first to each account, with its day, as the due list of the period has it."""
+    path = where / "due_list" / "tables" / "due.parquet"
+    if path.parents[1] not in reports or not path.is_file():
+        return {}
+    first = pd.read_parquet(path, columns=["account_id", "due_on", "what"])
+    first = first.sort_values("due_on", kind="stable").drop_duplicates("account_id")
+    return {row.account_id: f"{row.due_on:%Y-%m-%d} {row.what}" for row in first.itertuples()}
 
 
 def write_periods(book_folder: Path, now: State) -> None:
