@@ -186,6 +186,7 @@ def _published(folder, study, frame, as_of=AS_OF, scope=None):
     frame.to_parquet(folder / study / "tables" / "accounts.parquet")
     manifest = {"as_of": as_of, "parameters": {"scope": scope or {}}}
     (folder / study / "manifest.json").write_text(json.dumps(manifest))
+    (folder / study / "findings.json").write_text("[]")
 
 
 CLASSES = pd.DataFrame(
@@ -345,6 +346,14 @@ def test_the_risk_is_repeated_as_the_churn_report_says_it(row, branch):
     found = findings.account_risk(_said(churn=Published("churn", row)))
     values = {"name": "Firm", "risk": 0.2, "low": 0.1, "high": 0.3, "horizon": 90}
     assert found.sentence == say(f"dossier.risk_{branch}", **values)
+
+
+@pytest.mark.parametrize("verdict", ["usable", "caution", "no conclusion"])
+def test_the_risk_of_one_account_is_worth_what_the_report_says_of_all(verdict):
+    of_all = {"verdict": verdict, "reason": "" if verdict == "usable" else "Few fell silent."}
+    said = Published("churn", {"risk": 0.2}, findings={"churn.value_at_risk": of_all})
+    found = findings.account_risk(_said(churn=said))
+    assert (found.verdict, found.reason) == (verdict, of_all["reason"])
 
 
 @pytest.mark.parametrize("reason", ["absent", "other_day", "no_row"])

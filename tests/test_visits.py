@@ -137,4 +137,4 @@ def test_without_visits_there_is_no_evidence_and_no_plan(tmp_path):
 def test_a_panel_without_revenue_is_weighed_and_refused():
     nothing = simulate().assign(revenue=0.0, manager_id="M1")
     found = weigh(nothing, further=())
-    assert found.failed[0] == "no_estimate" and "no row with revenue is left" in found.refused["adstock"]
+    assert found.failed[0] == "no_estimate" and "no row with revenue above zero is left" in found.refused["adstock"]

@@ -191,6 +191,8 @@ def account_risk(result: Dossier) -> Finding:
     is_whole = None not in (low, high, horizon)
     values = {"name": result.card["name"], "risk": risk, "low": low, "high": high, "horizon": int(horizon or 0)}
     branch = "judged_small" if is_whole and high < SMALL_RISK else "judged" if is_whole else "judged_alone"
+    # One account's risk is worth no more than the churn report says of all of them.
+    of_all = said.findings.get("churn.value_at_risk", {"verdict": Verdict.USABLE, "reason": ""})
     return Finding(
         "dossier.risk",
         say(f"dossier.risk_{branch}", small=SMALL_RISK, **values),
@@ -198,6 +200,8 @@ def account_risk(result: Dossier) -> Finding:
         "probability",
         (low, high) if is_whole else None,
         0.9 if is_whole else None,
+        verdict=Verdict(of_all["verdict"]),
+        reason=of_all["reason"],
         practices=practices,
     )
 

@@ -22,6 +22,7 @@ class Published:
     place, of : its rank by the column asked for (1 is the largest) among how many; None where it cannot be told.
     reason : why there is nothing: ``absent`` (no such report), ``other_day`` (made as of another day), ``no_row``;
         empty otherwise.
+    findings : the report's findings by their id, as ``findings.json`` holds them.
     """
 
     study: str
@@ -29,6 +30,7 @@ class Published:
     place: int | None = None
     of: int | None = None
     reason: str = ""
+    findings: Mapping[str, Mapping] = field(default_factory=dict)
 
     def get(self, column: str, otherwise=None):
         """A value of the row, *otherwise* where it is not there or missing."""
@@ -62,7 +64,8 @@ def read_published(
         return Published(study, reason="no_row")
     same_scope = dict(manifest["parameters"].get("scope") or {}) == dict(scope)
     place, of = _rank(path, own, by) if same_scope and by in own else (None, None)
-    return Published(study, own.iloc[0].to_dict(), place, of)
+    found = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
+    return Published(study, own.iloc[0].to_dict(), place, of, findings={row["id"]: row for row in found})
 
 
 def _rank(path: Path, own: pd.DataFrame, by: str) -> tuple[int | None, int | None]:
