@@ -62,10 +62,23 @@ def test_a_missing_value_and_a_misspelt_key_are_errors():
 @pytest.mark.parametrize(
     ("amount", "text"),
     [(0, "0"), (12.5, "12.50"), (999, "999"), (12_345, "12,345"), (123_456, "123,500"), (8.9e6, "8.9 million"),
-     (-2.5e9, "−2.5 billion")],
+     (-2.5e9, "−2.5 billion"), (-0.001, "0.00"), (-0.0, "0")],
 )  # fmt: skip
 def test_amounts_are_short_enough_to_read(amount, text):
     assert sentences.money(amount) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "spec", "text"),
+    [(-0.0002, ".1%", "0.0%"), (-0.4, "signed", "0"), (-0.0, ".1f", "0.0"), (-3.04, ".1f", "−3.0"), (7, "signed", "+7")],
+)
+def test_nothing_is_written_as_minus_zero(value, spec, text):
+    assert sentences._Formatter().format_field(value, spec) == text
+
+
+def test_a_test_is_never_said_to_leave_no_chance_at_all():
+    assert sentences.say("churn.moves_same", p=1.0).endswith("(p > 0.99).")
+    assert "(p < 0.001)" in sentences.say("churn.moves_differ", p=0.0)
 
 
 def test_days_are_written_out():

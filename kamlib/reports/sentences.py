@@ -7,6 +7,7 @@ syntax. A language is added by adding a folder; no code glues a sentence togethe
 from __future__ import annotations
 
 import difflib
+import re
 import string
 from datetime import date
 from functools import cache
@@ -21,7 +22,7 @@ DEFAULT_LANGUAGE = "en"
 
 
 class _Formatter(string.Formatter):
-    """Python's formatter plus four conversions that numbers in reports need."""
+    """Python's formatter plus the conversions that numbers in reports need; nothing is written as minus zero."""
 
     def format_field(self, value, spec: str) -> str:
         if "|" in spec:
@@ -30,9 +31,13 @@ class _Formatter(string.Formatter):
             return _day(value)
         if spec == "money":
             return money(value)
+        if spec == "p":
+            return p_value(value)
         if spec == "signed":
-            return f"{value:+,.0f}".replace("-", "−")
-        return format(value, spec).replace("-", "−") if _is_negative_number(value, spec) else format(value, spec)
+            spec = "+,.0f"
+        if isinstance(value, float) and value == 0:
+            value = 0.0  # and not minus zero
+        return _with_minus(format(value, spec)) if _is_negative_number(value, spec) else format(value, spec)
 
 
 def _by_number(value, forms: list[str]) -> str:
@@ -49,6 +54,11 @@ def _is_negative_number(value, spec: str) -> bool:
     return bool(spec) and isinstance(value, (int, float)) and value < 0
 
 
+def _with_minus(written: str) -> str:
+    """A negative number with a typographic minus, and none where all its digits are zero."""
+    return written.replace("-", "−") if re.search("[1-9]", written) else written.replace("-", "")
+
+
 def _day(value: date) -> str:
     return f"{value.day} {value:%B %Y}"
 
@@ -61,13 +71,31 @@ def money(value: float) -> str:
     >>> money(8_912_345)
     '8.9 million'
     """
-    sign, size = ("−" if value < 0 else ""), abs(value)
+    return _with_minus(f"-{_size(-value)}") if value < 0 else _size(abs(value))
+
+
+def _size(size: float) -> str:
     for bound, name in ((1e9, "billion"), (1e6, "million")):
         if size >= bound:
-            return f"{sign}{size / bound:,.1f} {name}"
+            return f"{size / bound:,.1f} {name}"
     if size >= 1e5:
-        return f"{sign}{round(size, -2):,.0f}"
-    return f"{sign}{size:,.0f}" if size >= 100 or size == int(size) else f"{sign}{size:,.2f}"
+        return f"{round(size, -2):,.0f}"
+    return f"{size:,.0f}" if size >= 100 or size == int(size) else f"{size:,.2f}"
+
+
+def p_value(value: float) -> str:
+    """A p-value as papers write it, never as none and never as certain.
+
+    Examples
+    --------
+    >>> p_value(0.00002), p_value(0.034), p_value(0.62), p_value(0.998)
+    ('p < 0.001', 'p = 0.034', 'p = 0.62', 'p > 0.99')
+    """
+    if value < 0.001:
+        return "p < 0.001"
+    if value > 0.99:
+        return "p > 0.99"
+    return f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
 
 
 @cache
@@ -106,8 +134,8 @@ def say(key: str, language: str = DEFAULT_LANGUAGE, **values) -> str:
     key
         ``topic.key``, for example ``findings.too_few_accounts``.
     values
-        The named values. ``{when:day}`` writes a date, ``{amount:money}`` an amount, and any Python format
-        works; minus signs are typographic. ``{n:one form|many}`` and ``{n:none|one form|many}`` choose by number,
+        The named values. ``{when:day}`` writes a date, ``{amount:money}`` an amount, ``{p:p}`` a p-value with its
+        ``p =``, and any Python format works; minus signs are typographic. ``{n:one form|many}`` and ``{n:none|one form|many}`` choose by number,
         with ``#`` for the number: ``{n:No visit is|One visit is|# visits are} planned.``
 
     Raises

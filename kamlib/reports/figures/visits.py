@@ -17,6 +17,7 @@ from kamlib.reports.findings.visits import (
     level_table,
     programme_table,
 )
+from kamlib.reports.sentences import p_value
 from kamlib.studies.visits import Visits
 
 _AGAINST = ["against_first", "against_low", "against_high"]
@@ -49,7 +50,7 @@ def draw_leads(result: Visits) -> Axes:
     spread = [frame["estimate"] - frame["low"], frame["high"] - frame["estimate"]]
     drawn.errorbar(frame["lead"], frame["estimate"], yerr=spread, fmt="o", color=colour, capsize=3)
     drawn.set_xticks(frame["lead"])
-    footnote(drawn, f"n = {lead.n_accounts:,} accounts; {lead.level:.0%} intervals; p = {lead.p_value:.3f}")
+    footnote(drawn, f"n = {lead.n_accounts:,} accounts; {lead.level:.0%} intervals; {p_value(lead.p_value)}")
     return drawn
 
 
