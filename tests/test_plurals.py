@@ -1,4 +1,4 @@
-"""Counts in the sentences of playbooks, visits and course agree with what is counted, also where there is one."""
+"""Counts in the sentences of playbooks, studies and course agree with what is counted, also where there is one."""
 
 import re
 import string
@@ -13,7 +13,7 @@ from kamlib.training import wording
 
 PACKAGE = Path(kamlib.__file__).parent
 PLAYBOOKS = sorted(path.stem for path in (PACKAGE / "studies" / "plans").glob("[a-z]*.py"))
-DESK = ("visits", "visit_brief", "due_list", "dues", "weekly", "dossier", "page", "empty")
+DESK = ("segmentation", "visits", "visit_brief", "due_list", "dues", "weekly", "dossier", "page", "empty")
 COURSE = sorted(path.stem for path in (PACKAGE / "reports" / "language" / "en" / "training").glob("*.yml"))
 MANY = re.findall(
     r"\w+",

@@ -21,7 +21,7 @@ from kamlib.studies.segmentation.qualification import qualify
 from kamlib.studies.segmentation.ratings import Scorecard, agree, disputed, weight_sensitivity
 from kamlib.studies.segmentation.rfm import RULE_BOOK, CutPoints, Step, cut_points, rfm, segments
 from kamlib.studies.segmentation.selection import decide, meets, roster
-from kamlib.studies.segmentation.stages import relationship
+from kamlib.studies.segmentation.stages import is_silent, relationship
 from kamlib.studies.segmentation.standing import stand
 from kamlib.studies.segmentation.tail import long_tail
 
@@ -607,6 +607,24 @@ def test_the_firms_own_roster_comes_before_the_last_report():
     assert (flags.tolist(), told_by) == ([False, True], "book")
     assert roster(own.assign(is_key_account=None), said)[1] == "report"
     assert roster(own.drop(columns="is_key_account"), None) == (None, "replay")
+
+
+@pytest.mark.parametrize("source", ["replay", "inherited"])
+def test_a_replayed_roster_stays_one_until_somebody_accepts_it(source):
+    said = pd.DataFrame({"is_key": [True], "roster": source}, index=["a"])
+    accounts = pd.DataFrame(index=["a"])
+    assert [roster(accounts, said, accepted)[1] for accepted in (False, True)] == ["inherited", "report"]
+
+
+@pytest.mark.parametrize(("recency_days", "told"), [(30.0, False), (31.0, True)])
+def test_an_account_is_silent_after_three_of_its_mean_gaps(recency_days, told):
+    habits = {"first_purchase_days": recency_days + 40, "orders_ever": 5, "orders": 5}
+    assert is_silent(pd.DataFrame({"recency_days": [recency_days], **habits})).tolist() == [told]
+
+
+def test_an_account_of_three_orders_has_no_habit_to_fall_silent_by():
+    row = {"recency_days": [300.0], "first_purchase_days": 310.0, "orders_ever": 3, "orders": 3}
+    assert not is_silent(pd.DataFrame(row)).any()
 
 
 def test_an_account_under_review_stays_what_it_was():

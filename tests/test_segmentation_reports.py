@@ -13,7 +13,7 @@ from matplotlib import pyplot
 from kamlib import open_book
 from kamlib.book.sample import write_sample
 from kamlib.reports import figures, findings, sentences
-from kamlib.reports.findings import key_accounts, migration, segmentation_tables
+from kamlib.reports.findings import key_accounts, markets, migration, segmentation_tables
 from kamlib.reports.findings import segmentation as spread
 from kamlib.reports.sentences import keys as sentence_keys
 from kamlib.studies import segmentation
@@ -49,8 +49,8 @@ FINDINGS = [
     key_accounts.stage_conflicts,
     key_accounts.key_account_changes,
     key_accounts.mixed_books,
-    key_accounts.market_segments,
-    key_accounts.key_account_likeness,
+    markets.market_segments,
+    markets.key_account_likeness,
     migration.class_record,
     migration.class_moves,
 ]
@@ -279,7 +279,8 @@ CASES = [
         lambda r: dataclasses.replace(r, tail=dataclasses.replace(r.tail, largest=r.tail.largest.head(1))),
         "of the revenue; losing it would cost",
     ),
-    (spread.abc_classes, lambda r: r, "Class A holds"),
+    (spread.abc_classes, _but(basis="margin"), "By contribution margin, class A holds"),
+    (spread.abc_classes, _but(basis="revenue"), "By revenue, class A holds"),
     (spread.abc_classes, lambda r: _set(r, has_bought=False), "nothing to divide up"),
     (spread.class_notes, _but(basis="margin", cost_known_share=0.97), "cost is known for 97% of the revenue"),
     (spread.class_notes, _but(basis="revenue", value="auto", cost_known_share=0.4), "too little of it (40%)"),
@@ -287,16 +288,17 @@ CASES = [
     (spread.class_notes, _but(basis="revenue", value="revenue"), "Accounts are ranked by revenue over 12 months, net of returns."),
     (spread.class_notes, lambda r: _set(dataclasses.replace(r, basis="margin"), margin=-1.0), "is below zero"),
     (spread.class_notes, lambda r: _set(_funded("open")(r), abc="A"), "on one class A account, first of all on"),
-    (spread.class_notes, _grown(True), "1 stand in a higher class"),
-    (spread.class_notes, _grown(False), "None of the 2 groups"),
+    (spread.class_notes, _grown(True), "Of 2 groups of accounts with one owner, one stands in a higher class together than any of its accounts alone."),
+    (spread.class_notes, _grown(False), "No group of accounts with one owner (2 groups)"),
     (spread.class_notes, _but(groups=pd.DataFrame()), "No account has an owner"),
-    (spread.class_notes, lambda r: _set(r, is_one_off=True), "at 150 of the class A accounts"),
+    (spread.class_notes, lambda r: _set(r, is_one_off=True), "at 150 accounts of class A by value; they are marked"),
     (spread.class_notes, lambda r: _set(r, is_one_off=False), "No class A account owes"),
-    (spread.rfm_segments, lambda r: r, "reach the best RFM segment"),
+    (spread.rfm_segments, lambda r: r, "in the best RFM segment (champion) and bring"),
     (spread.rfm_segments, lambda r: dataclasses.replace(r, rfm=r.rfm.assign(accounts=0)), "which no account here reaches"),
+    (spread.rfm_segments, lambda r: dataclasses.replace(r, rfm=r.rfm.assign(accounts=0)), "none is in the best RFM segment"),
     (spread.rfm_segments, lambda r: _set(r, orders_ever=0), "No account has ever ordered"),
-    (spread.own_segments, _own(0), "falls under one of the 1 rules"),
-    (spread.own_segments, _own(30), "leave 30 of 150 accounts unclassified (20%)"),
+    (spread.own_segments, _own(0), "falls under a rule of the firm's own segmentation (1 rule)"),
+    (spread.own_segments, _own(30), "(1 rule) leaves 30 of 150 accounts unclassified (20%)"),
     (spread.own_segments, _but(segments=pd.DataFrame()), "declares no segmentation of its own"),
     (spread.loyal_accounts, _loyal(("loyal", "survey", 5), ("switcher", "survey", 3)), "Of 8 accounts whose share of wallet"),
     (spread.loyal_accounts, _loyal(("loyal", "proxy", 5)), "loyalty is a proxy here"),
@@ -304,7 +306,7 @@ CASES = [
     (spread.loyalty_notes, _but(proxy_agreement=(0.8, 50)), "so the proxy says something"),
     (spread.loyalty_notes, _but(proxy_agreement=(0.5, 50)), "no better than a coin"),
     (spread.loyalty_notes, _but(proxy_agreement=(np.nan, 0)), "too few to say how good"),
-    (spread.loyal_accounts, _loyal(("shares its custom", "survey", 3)), "3 share their custom with others, 0 switch"),
+    (spread.loyal_accounts, _loyal(("shares its custom", "survey", 3)), "3 share their custom with others, none switches"),
     *(
         (spread.loyalty_notes, _serialised(*shares, basis=basis, before=before), f"{start} (50% to 70%; the degree of serialisation), {phrase}")
         for basis, start in (("survey", "new products or class A"), ("proxy", "new products or are class A"))
@@ -315,16 +317,16 @@ CASES = [
             ((np.nan, 0.6), 0, "with nothing to compare"),
         )
     ),
-    (key_accounts.qualified_accounts, lambda r: _set(r, is_potential_alone=r.accounts["lacks"] == ""), "of them by nothing but what they still buy elsewhere"),
-    (key_accounts.qualified_accounts, lambda r: _set(r, lacks="tests"), "None of the 150 large accounts"),
+    (key_accounts.qualified_accounts, lambda r: _set(r, is_potential_alone=r.accounts["lacks"] == ""), "of them by nothing but what is still bought elsewhere"),
+    (key_accounts.qualified_accounts, lambda r: _set(r, lacks="tests"), "No large account (150 in all)"),
     (
         key_accounts.qualified_accounts,
         lambda r: _set(r, lacks="", **{c: pd.NA for c in r.accounts if c.startswith("by_")}),
         "the book can tell none of the five criteria",
     ),
     (key_accounts.qualified_accounts, lambda r: _set(r, has_bought=False), "nothing to divide up"),
-    (key_accounts.officials, lambda r: _set(r, is_official=True, abc="A", qualifies_but_official=False), "150 of them are class A, and 0 would otherwise qualify"),
-    (key_accounts.officials, lambda r: _set(r, is_official=r.accounts.index == r.accounts.index[0], abc="A"), "1 of them is class A"),
+    (key_accounts.officials, lambda r: _set(r, is_official=True, abc="A", qualifies_but_official=False), "150 of them are class A by value, and none would otherwise qualify"),
+    (key_accounts.officials, lambda r: _set(r, is_official=r.accounts.index == r.accounts.index[0], abc="A"), "1 of 150 accounts; one of them is class A by value"),
     (key_accounts.officials, lambda r: _set(r, is_official=False), "No account is marked as a public office"),
     (key_accounts.officials, _but(has_officials=False), "does not record which accounts are public offices"),
     (key_accounts.vip_accounts, lambda r: r, "may apply to be VIPs"),
@@ -355,15 +357,17 @@ CASES = [
     ),
     (key_accounts.portfolio, lambda r: dataclasses.replace(r, matrix=r.matrix.head(0)), "No account can be placed"),
     (key_accounts.portfolio, lambda r: dataclasses.replace(r, matrix=r.matrix.head(3)), "Only 3 of the "),
-    (key_accounts.stage_conflicts, lambda r: _set(r, has_conflict=True), "names a lifecycle stage that their orders contradict"),
-    (key_accounts.stage_conflicts, lambda r: _set(r, has_conflict=False), "agrees with the orders"),
+    (key_accounts.stage_conflicts, lambda r: _set(r, has_conflict=True), "names a lifecycle stage that the orders contradict"),
+    (key_accounts.stage_conflicts, lambda r: _set(r, has_conflict=False), "none recorded as a lead or an opportunity has"),
     (key_accounts.stage_conflicts, lambda r: _set(r, lifecycle=None), "records no lifecycle stage"),
+    (key_accounts.stage_conflicts, lambda r: _set(r, has_conflict=False, lifecycle="customer", has_bought=False), "150 of the customers ordered nothing in the last 12 months."),
     (key_accounts.stage_notes, lambda r: r, "Relationships being built"),
     (key_accounts.stage_notes, lambda r: r, "Of the opportunities closed in the window"),
-    (key_accounts.key_account_changes, _decisions(2, 1, 3, 4), "promotes 2 to key account, demotes 1, keeps 4 key accounts as they are and hands 3"),
-    (key_accounts.key_account_changes, lambda r: _decisions(2, 1, 3, 4)(_keys(8, review=2)(r)), "2 of which stay key accounts until then; that makes 8 key accounts"),
+    (key_accounts.key_account_changes, _decisions(2, 1, 3, 4), "promotes 2 to key account, demotes one, keeps 4 key accounts as they are and hands 3"),
+    (key_accounts.key_account_changes, lambda r: _decisions(2, 1, 3, 4)(_keys(8, review=2)(r)), "2 of which stay key until then; that makes 8 key accounts"),
     (key_accounts.key_account_changes, _decisions(2, 1, 3, 4, roster="replay"), "Had the rule been in force since 31 March 2026"),
     (key_accounts.key_account_changes, _decisions(2, 1, 3, 4, roster="replay"), "The roster is replayed, not recorded"),
+    (key_accounts.key_account_changes, _decisions(2, 1, 3, 4, roster="inherited"), "nobody has accepted it since"),
     (key_accounts.key_account_changes, lambda r: _decisions(keep=4)(_keys(4)(r)), "keeps 4 key accounts as they are"),
     (key_accounts.key_account_changes, lambda r: _decisions()(_keys(0)(r)), "none should become one"),
     (key_accounts.cap_note, _keys(52, review=3), "With 52 key accounts there are more than the declared cap of 50; 3 of them stay only until"),
@@ -376,16 +380,16 @@ CASES = [
     (key_accounts.mixed_books, lambda r: dataclasses.replace(r, coverage=r.coverage.assign(is_mixed=False)), "No manager looks after"),
     (key_accounts.mixed_books, lambda r: dataclasses.replace(r, coverage=r.coverage.head(0)), "does not say who manages"),
     (key_accounts.mixed_notes, lambda r: r, "on accounts that ordered nothing in the window"),
-    (key_accounts.market_segments, _market(stands_out=True), "Key accounts are most frequent in"),
-    (key_accounts.market_segments, _market(stands_out=False), "which may be chance"),
-    (key_accounts.market_segments, _market(key_accounts=0, stands_out=False), "there is no key account in any"),
-    (key_accounts.market_segments, lambda r: dataclasses.replace(r, markets=r.markets.head(0)), "neither industry nor region"),
-    (key_accounts.key_account_likeness, _like(0.7, 0.9), "the potential alone does in 60%"),
-    (key_accounts.key_account_likeness, _like(0.7, 0.9, gain=-0.1), "industry and region add nothing that shows (80% with them)"),
-    (key_accounts.key_account_likeness, _like(0.4, 0.8), "does not tell key accounts from others"),
-    (key_accounts.key_account_likeness, _but(likeness=None), "cannot be learned here"),
+    (markets.market_segments, _market(stands_out=True), "Key accounts are most frequent in"),
+    (markets.market_segments, _market(stands_out=False), "which may be chance"),
+    (markets.market_segments, _market(key_accounts=0, stands_out=False), "there is no key account in any"),
+    (markets.market_segments, lambda r: dataclasses.replace(r, markets=r.markets.head(0)), "neither industry nor region"),
+    (markets.key_account_likeness, _like(0.7, 0.9), "the potential alone does in 60%"),
+    (markets.key_account_likeness, _like(0.7, 0.9, gain=-0.1), "industry and region add nothing that shows (80% with them)"),
+    (markets.key_account_likeness, _like(0.4, 0.8), "does not tell key accounts from others"),
+    (markets.key_account_likeness, _but(likeness=None), "cannot be learned here"),
     (migration.class_record, _record(10, 9, 4, 2), "10 accounts whose class was called firm on 30 June 2026, 90% kept it"),
-    (migration.class_record, _record(10, 9, 0, 0), "All 10 accounts had a class called firm"),
+    (migration.class_record, _record(10, 9, 0, 0), "Every account (10 in all) had a class called firm"),
     (migration.class_record, _record(0, 0, 0, 0), "There were no accounts to classify"),
     (migration.class_moves, lambda r: _set(r, is_new=False, cause="spend"), "spending alone moved 150, a threshold that shifted with the other accounts alone 0, and both had a part in 0"),
     (migration.class_moves, lambda r: _set(r, is_new=False, cause="threshold"), "other accounts alone 150"),
@@ -394,16 +398,16 @@ CASES = [
     (migration.class_moves, lambda r: _set(r, is_new=r.accounts.index == r.accounts.index[0], orders_ever=1, cause="spend"), "149 of the 149 accounts that had ordered by then changed class"),
     (migration.class_moves, _but(covered_then=7), "holds 7 months of orders and should hold 12"),
     (migration.class_record, _but(covered_then=7), "mostly their length"),
-    (migration.class_moves, lambda r: _set(r, is_new=False, cause=""), "None of the 150 accounts that had ordered by 30 June 2026 changed class"),
+    (migration.class_moves, lambda r: _set(r, is_new=False, cause=""), "No account changed class since 30 June 2026, of 150"),
     (migration.segment_moves_note, lambda r: _set(r, is_new=False, rfm_cause="recency"), "150 by how long ago it ordered alone"),
     (migration.segment_moves_note, lambda r: _set(r, is_new=False, rfm_cause="spend + recency"), "150 by more than one of these"),
-    (migration.segment_moves_note, lambda r: _set(r, is_new=False, rfm_cause=""), "None of the 150 accounts that had ordered by then changed RFM segment"),
+    (migration.segment_moves_note, lambda r: _set(r, is_new=False, rfm_cause=""), "No account changed RFM segment, of 150"),
     (migration.regression_note, _windows(-0.1, -0.2), "bought 10% less in this one (5% to 15%), and those that are class A now had bought 20% less in the one before (17% to 23%)"),
     (migration.regression_note, _windows(0.1, -0.2), "bought +10.0% in this one (+5.0% to +15.0%)"),
     (migration.regression_note, _windows(-0.02, -0.2), "no falling back of the largest shows"),
     (migration.regression_note, _windows(np.nan, np.nan), "does not reach back two windows"),
     (migration.rows_read, lambda r: r, "Every order line belongs"),
-    (migration.rows_read, lambda r: _set(r, has_bought=False, has_line=True), "150 only returned goods, 0 ordered before but not since, and 0 never ordered"),
+    (migration.rows_read, lambda r: _set(r, has_bought=False, has_line=True), "150 only returned goods, none ordered before but not since, and none never ordered"),
     (migration.rows_read, _but(undated=1), "one account without an order line by 30 September 2026 is left out"),
     (migration.rows_read, _but(undated=718), "718 accounts without an order line by 30 September 2026 are left out"),
     (migration.rows_read, _but(unplaced=123.0), "123 of revenue belongs to accounts"),
@@ -437,7 +441,7 @@ EVIDENCE = [
         {"criteria_met": "contract", "contract_years": 2.5, "contract_until": dt.date(2028, 8, 20)},
         "Under contract without a break for 2.5 years, and agreed to 20 August 2028.",
     ),
-    ({"revenue_before": 200.0}, "Bought −50% against the window before."),
+    ({"revenue_before": 200.0}, "Bought 50% less than in the window before."),
     ({"revenue_before": 0.0}, "Bought nothing in the window before."),
     ({"invested": 5e6, "margin_after_spend": 2.1e6}, "5.0 million were spent on it in three years, more than the 2.1 million it has earned since."),
     ({"criteria_met": "innovation", "innovation_score": 3.0, "least_rating": 3.0}, "Rated 3.0 of 5 for innovation."),
@@ -449,7 +453,7 @@ EVIDENCE = [
     ({"criteria_met": "innovation", "innovation_score": 4.0}, "Rated 4.0 of 5 for innovation."),
     ({"criteria_met": "innovation", "new_products": 1.0}, "New products taken up soon after launch: 1."),
     ({"criteria_met": "market", "market_score": 5.0}, "Rated 5.0 of 5 for growth."),
-    ({"revenue_before": 50.0}, "Bought +100% against the window before."),
+    ({"revenue_before": 50.0}, "Bought 100% more than in the window before."),
     ({"criteria_met": "market", "annual_potential": 1e6 + 100}, "Could buy 1.0 million a year more than it does, from anyone."),
     ({"gates_failed": "fit", "fit_score": 2.0}, "Rated 2.0 of 5 for product fit, which is too low."),
     ({"gates_failed": "centralised", "centralised_share": 0.2}, "Only 20% of its spend goes through its largest buying centre."),
@@ -473,7 +477,7 @@ def test_each_reason_is_a_whole_sentence(much, code):
 @pytest.mark.parametrize(
     ("lacks", "told"),
     [
-        ("class, tests", "It is not large enough (class A). It meets too few of the four tests."),
+        ("class, tests", "It is not large enough (class A by value). It meets too few of the four tests."),
         ("criteria", "It meets none of the five criteria."),
         ("gates", "It fails a gate."),
         ("", "Larger accounts take the 50 places."),
@@ -491,7 +495,7 @@ def test_every_sentence_of_the_catalogue_is_said_by_some_case(much, monkeypatch)
         said.add(key)
         return sentences.say(key, **values)
 
-    for module in (spread, key_accounts, migration, segmentation_tables):
+    for module in (spread, key_accounts, markets, migration, segmentation_tables):
         monkeypatch.setattr(module, "say", record)
     for say_it, change, _ in CASES:
         say_it(change(much))
@@ -531,7 +535,9 @@ def test_a_recomputed_record_says_so(much):
     assert migration.class_record(dataclasses.replace(much, has_said=True)).verdict == "usable"
 
 
-@pytest.mark.parametrize(("roster", "verdict"), [("book", "usable"), ("report", "usable"), ("replay", "caution")])
+@pytest.mark.parametrize(
+    ("roster", "verdict"), [("book", "usable"), ("report", "usable"), ("replay", "caution"), ("inherited", "caution")]
+)
 def test_changes_against_a_replayed_roster_are_read_with_caution(much, roster, verdict):
     assert key_accounts.key_account_changes(dataclasses.replace(much, roster=roster)).verdict == verdict
 
@@ -591,9 +597,23 @@ def test_changes_come_as_promotions_then_demotions_then_reviews(much):
     assert rows["decision"].map(order.index).is_monotonic_increasing
 
 
-@pytest.mark.parametrize("columns", ["CHANGE_COLUMNS", "MOVE_COLUMNS", "KEY_COLUMNS", "LARGE_COLUMNS"])
+@pytest.mark.parametrize("columns", ["KEY_COLUMNS", "LARGE_COLUMNS"])
 def test_the_columns_shown_are_there(any_result, columns):
     assert set(getattr(findings, columns)) <= set(findings.segmentation_accounts(any_result).columns)
+
+
+@pytest.mark.parametrize("basis", ["margin", "revenue"])
+def test_a_class_says_what_it_is_by_wherever_it_stands(any_result, basis):
+    result = dataclasses.replace(any_result, basis=basis)
+    accounts = findings.segmentation_accounts(result)
+    assert set(findings.change_columns(result)) <= set(findings.segmentation_changes(accounts).columns)
+    assert set(findings.move_columns(result)) <= set(findings.segmentation_moves(accounts).columns)
+    assert f"class_by_{basis}" in findings.segmentation_classes(result)
+
+
+def test_a_silent_account_is_not_called_stable(much):
+    rows = findings.segmentation_accounts(_set(much, stage="stable", is_silent=True))
+    assert set(rows["stage"]) == {"silent"}
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from kamlib.studies.concentration import money
 CUTS = (0.80, 0.95)
 FIRM = 0.80  # a class that holds in fewer bootstrap samples than this is borderline
 LETTERS = np.array(["A", "B", "C"])
+_BAND = 1.1  # how many times more or less than guessed a floor is looked for first
 _REACHED = 1e-9  # a share this close to a cut has reached it: the sum of shares is rounded
 
 
@@ -63,26 +64,45 @@ def check_cuts(cuts: Sequence[float]) -> tuple[float, float]:
     return wanted
 
 
-def floor_values(amounts: np.ndarray, cuts: Sequence[float] = CUTS, likely_above: float = 0.0) -> tuple[float, float]:
+def floor_values(
+    amounts: np.ndarray, cuts: Sequence[float] = CUTS, guesses: tuple[float, float] = (0.0, 0.0)
+) -> tuple[float, float]:
     """The smallest value that is A and the smallest that is A or B; infinite where no account is.
 
-    These are what the cuts mean in money for one set of accounts. Where both are likely to lie above some value, the
-    amounts up to it are not sorted, unless that turns out wrong; the result is the same.
+    These are what the cuts mean in money for one set of accounts. Where guesses are given, as shares of all value, only
+    the amounts about them are sorted, unless a guess turns out wrong; the result is the same.
     """
     cuts = check_cuts(cuts)
     above = amounts[amounts > 0]
     if not len(above):
         return np.inf, np.inf
-    total, large = above.sum(), above[above > likely_above]
-    descending = np.sort(large if large.sum() > cuts[1] * total else above)[::-1]
-    before = np.concatenate([[0.0], np.cumsum(descending / total)[:-1]])
-    inside = [np.searchsorted(before, cut - _REACHED) for cut in cuts]
-    return float(descending[inside[0] - 1]), float(descending[inside[1] - 1])
+    total = above.sum()
+    a, b = (_floor(above, total, cut - _REACHED, guess) for cut, guess in zip(cuts, guesses, strict=True))
+    return a, b
+
+
+def _floor(above: np.ndarray, total: float, cut: float, guess: float) -> float:
+    """The value of the last account that starts below a cut."""
+    head, band = 0.0, above
+    if guess > 0:
+        larger = above[above > total * guess / _BAND]
+        is_over = larger >= total * guess * _BAND
+        higher, near = larger[is_over].sum() / total, larger[~is_over]
+        if higher < cut <= higher + near.sum() / total:
+            head, band = higher, near
+    descending = np.sort(band)[::-1]
+    before = head + np.concatenate([[0.0], np.cumsum(descending / total)[:-1]])
+    return float(descending[np.searchsorted(before, cut) - 1])
 
 
 def letters(amounts: np.ndarray, floors: tuple[float, float]) -> np.ndarray:
     """The class of each amount, given the smallest amounts that are A and that are A or B."""
-    return LETTERS[2 - (amounts >= floors[0]).astype(int) - (amounts >= floors[1]).astype(int)]
+    return LETTERS[2 - _steps(amounts, floors)]
+
+
+def _steps(amounts: np.ndarray, floors: tuple[float, float]) -> np.ndarray:
+    """How many of the two floors each amount reaches."""
+    return (amounts >= floors[0]).astype(np.int8) + (amounts >= floors[1])
 
 
 def keep_share(by_month: np.ndarray, cuts: Sequence[float] = CUTS, draws: int = 200, seed: int = 0) -> np.ndarray:
@@ -111,15 +131,17 @@ def keep_share(by_month: np.ndarray, cuts: Sequence[float] = CUTS, draws: int = 
     accounts, months = by_month.shape
     if not accounts or not months:
         return np.full(accounts, np.nan)
-    observed = by_month.sum(axis=1)
+    has_value = by_month.any(axis=1)
+    drawn_from, kept = by_month[has_value], np.zeros(has_value.sum(), dtype=np.int64)
+    observed = drawn_from.sum(axis=1)
     floors = floor_values(observed, cuts)
-    own, likely = letters(observed, floors), floors[1] / 2 if np.isfinite(floors[1]) else 0.0
-    counts = np.random.default_rng(seed).multinomial(months, np.full(months, 1 / months), size=draws)
-    kept = np.zeros(accounts)
-    for drawn in counts:
-        sampled = np.einsum("am,m->a", by_month, drawn.astype(float))
-        kept += letters(sampled, floor_values(sampled, cuts, likely)) == own
-    return kept / draws
+    own, likely = _steps(observed, floors), tuple(np.array(floors) / observed[observed > 0].sum())
+    for drawn in np.random.default_rng(seed).multinomial(months, np.full(months, 1 / months), size=draws):
+        sampled = np.einsum("am,m->a", drawn_from, drawn.astype(float))
+        kept += _steps(sampled, floor_values(sampled, cuts, likely)) == own
+    share = np.ones(accounts)  # without value in any month an account is class C whatever is drawn
+    share[has_value] = kept / draws
+    return share
 
 
 def near_cut(values, cuts: Sequence[float] = CUTS, within: float = 0.05) -> pd.Series:

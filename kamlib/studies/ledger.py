@@ -95,23 +95,25 @@ def read_ledger(book: Book, months: int) -> Ledger:
     starts = tuple(months_before(as_of, back) for back in range(months, 0, -1))
     accounts = book.frame("accounts").set_index("account_id")
     cells = _cells(book, as_of, starts).to_pyarrow()
-    rows = codes(accounts.index, cells["account_id"])
-    is_placed = rows >= 0
-    places = rows[is_placed] * (months + 1) + cells["month"].to_numpy()[is_placed]
-    unplaced = float(cells["revenue"].to_numpy()[~is_placed].sum())
+    rows, month = codes(accounts.index, cells["account_id"]), cells["month"].to_numpy()
+    unplaced = float(cells["revenue"].to_numpy()[rows < 0].sum())
+    if (rows < 0).any():
+        cells, month, rows = cells.filter(rows >= 0), month[rows >= 0], rows[rows >= 0]
 
-    def grid(name: str, empty=0.0, dtype="float64") -> np.ndarray:
-        filled = np.full(len(accounts) * (months + 1), empty, dtype)
-        values = cells[name].fill_null(empty).to_numpy()[is_placed]
-        filled[places] = values.round(DECIMALS) if dtype == "float64" else values
-        return filled.reshape(len(accounts), months + 1)
+    def money(name: str) -> np.ndarray:
+        filled = np.zeros((len(accounts), months + 1))
+        filled.ravel()[rows * (months + 1) + month] = cells[name].fill_null(0.0).to_numpy().round(DECIMALS)
+        return filled
 
-    amounts = {name: grid(name) for name in ("revenue", "costed", "cost", "bought", "largest")}
-    for name in ("first_day", "last_day"):
-        cells = cells.set_column(cells.column_names.index(name), name, cells[name].cast("int32"))
-    counts = {"orders": grid("orders", 0, "int32"), "last_day": grid("last_day", _NEVER, "int32")}
+    def number(name: str, empty: int) -> np.ndarray:  # laid out by month, as it is asked for
+        filled = np.full((months + 1, len(accounts)), empty, "int32")
+        filled.ravel()[month * len(accounts) + rows] = cells[name].cast("int32").fill_null(empty).to_numpy()
+        return filled.T
+
+    amounts = {name: money(name) for name in ("revenue", "costed", "cost", "bought", "largest")}
     first_day = np.full(len(accounts), NOT_YET, "int64")
-    np.minimum.at(first_day, rows[is_placed], cells["first_day"].fill_null(NOT_YET).to_numpy()[is_placed])
+    np.minimum.at(first_day, rows, cells["first_day"].cast("int32").fill_null(NOT_YET).to_numpy())
+    counts = {"orders": number("orders", 0), "last_day": number("last_day", _NEVER)}
     return Ledger(as_of, starts, accounts, **amounts, **counts, first_day=first_day, unplaced=unplaced)
 
 

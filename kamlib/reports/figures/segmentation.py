@@ -53,7 +53,7 @@ def draw_quarters(result: Segmentation) -> Axes:
 def draw_crossing(result: Segmentation) -> Axes:
     """How many accounts went from which class to which."""
     counts = result.crossing
-    drawn = axes("Who changed class", "class now", "class before", height=3.0)
+    drawn = axes("Who changed class", f"class now, by {result.basis}", f"class before, by {result.basis}", height=3.0)
     shares = counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
     drawn.imshow(shares, cmap="BuGn", vmin=0, vmax=1.4, aspect="auto")
     for row, was in enumerate(counts.index):

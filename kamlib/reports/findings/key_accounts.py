@@ -11,7 +11,7 @@ from kamlib.reports.sentences import say
 from kamlib.studies.segmentation import Segmentation
 from kamlib.studies.segmentation.payback import EARLY, OPEN, PAID, UNKNOWN
 from kamlib.studies.segmentation.ratings import LEAST_KAPPA
-from kamlib.studies.segmentation.selection import REPLAY, REVIEW
+from kamlib.studies.segmentation.selection import INHERITED, REPLAY, REVIEW
 
 STAYS = 0.9
 PLACED = 0.5
@@ -207,9 +207,11 @@ def stage_conflicts(result: Segmentation) -> Finding:
     if not recorded:
         return nothing("stages", say("segmentation.conflicts_unknown"), practices)
     n = int(accounts["has_conflict"].sum())
+    is_idle = accounts["has_bought"].eq(False) & accounts["lifecycle"].eq("customer")
+    idle = {"idle": int(is_idle.sum()), "months": result.months}
     return Finding(
         "segmentation.stages",
-        say("segmentation.conflicts" if n else "segmentation.conflicts_none", n=n, total=recorded),
+        say("segmentation.conflicts" if n else "segmentation.conflicts_none", n=n, total=recorded, **idle),
         n,
         "accounts",
         n=recorded,
@@ -220,7 +222,7 @@ def stage_conflicts(result: Segmentation) -> Finding:
 def stage_notes(result: Segmentation) -> list[str]:
     """How many relationships are at which stage, and how opportunities ended: whole sentences."""
     counts = result.stages.set_index("stage")["accounts"]
-    values = {name: int(counts[name]) for name in ("build", "stable", "strengthen", "lapsed")}
+    values = {name: int(counts[name]) for name in ("build", "stable", "strengthen", "silent", "lapsed")}
     notes = [say("segmentation.stages", months=result.months, **values)]
     if len(result.funnel):
         deals = result.funnel.set_index("stage")["opportunities"]
@@ -238,7 +240,9 @@ def key_account_changes(result: Segmentation) -> Finding:
     branch += "_replayed" if changes and is_replayed else ""
     days = {"earliest": result.earliest, "then": result.then}
     recorded = Gate(not is_replayed, Verdict.CAUTION, say("segmentation.changes_replayed_reason"))
-    verdict, reason = judge(*gates(result), recorded, *([comparable(result)] if is_replayed else []))
+    inherited = say("segmentation.changes_inherited_reason", then=result.then)
+    accepted = Gate(result.roster != INHERITED, Verdict.CAUTION, inherited)
+    verdict, reason = judge(*gates(result), recorded, accepted, *([comparable(result)] if is_replayed else []))
     return Finding(
         "segmentation.changes",
         say(f"segmentation.{branch}", total=len(result.accounts), **values, **days),
@@ -306,54 +310,3 @@ def mixed_notes(result: Segmentation) -> list[str]:
     kinds = ("key", "small", "idle", "other")
     on = {f"on_{kind}": float((mixed[f"{kind}_hours_share"] * hours).sum()) for kind in kinds}
     return [say("segmentation.mixed_hours", **on)]
-
-
-def market_segments(result: Segmentation) -> Finding:
-    """Which market segment brings most, and where the key accounts are."""
-    rows, practices = result.markets, ("K012", "K024")
-    if rows.empty:
-        return nothing("markets", say("segmentation.markets_unknown"), practices)
-    by, buyers = rows.columns[0], result.accounts[result.accounts["has_bought"]]
-    rows = rows[rows[by].isin(buyers[by].dropna())]
-    first = rows.iloc[0]
-    dense = rows.sort_values(["stands_out", "key_rate"], ascending=False, kind="stable").iloc[0]
-    branch = "markets" if dense["stands_out"] else "markets_alike" if rows["key_accounts"].any() else "markets_no_key"
-    values = {"n": len(rows), "name": first[by], "share": first["share"], "known": float(buyers[by].notna().mean())}
-    values |= {"rate": dense["key_rate"], "low": dense["key_rate_lower"], "high": dense["key_rate_upper"]}
-    verdict, reason = judge(*gates(result))
-    return Finding(
-        "segmentation.markets",
-        say(f"segmentation.{branch}", dense=dense[by], **values),
-        float(first["share"]),
-        "share of revenue",
-        n=len(buyers),
-        verdict=verdict,
-        reason=reason,
-        practices=practices,
-    )
-
-
-def key_account_likeness(result: Segmentation) -> Finding:
-    """Whether what is known of a prospect tells key accounts from others."""
-    found, practices = result.likeness, ("K010",)
-    if found is None:
-        return nothing("likeness", say("segmentation.likeness_none"), practices)
-    branch = "unclear" if found.auc_lower <= 0.5 else "clear" if found.is_better else "potential"
-    verdict, reason = judge(
-        *gates(result),
-        Gate(branch != "unclear", Verdict.NO_CONCLUSION, say("segmentation.likeness_reason")),
-        Gate(branch != "potential", Verdict.NO_CONCLUSION, say("segmentation.likeness_potential_reason")),
-    )
-    values = {"auc": found.auc, "low": found.auc_lower, "high": found.auc_upper, "baseline": found.baseline}
-    return Finding(
-        "segmentation.likeness",
-        say(f"segmentation.likeness_{branch}", n=found.keys, **values),
-        found.auc,
-        "share of pairs",
-        (found.auc_lower, found.auc_upper),
-        0.9,
-        len(found.scores),
-        verdict,
-        reason,
-        practices=practices,
-    )

@@ -141,12 +141,17 @@ def abc_classes(result: Segmentation) -> Finding:
     counts, accounts = result.classes.set_index("abc")["accounts"], result.accounts[result.accounts["has_bought"]]
     if accounts.empty:
         return nothing("classes", say("segmentation.no_revenue", months=result.months), ("K014",))
-    borderline = int(accounts["is_borderline"].sum())
+    borderline, near = (int(accounts[name].sum()) for name in ("is_borderline", "near_cut"))
     values = {"a": int(counts["A"]), "b": int(counts["B"]), "c": int(counts["C"]), "n": len(accounts)}
     verdict, reason = judge(*gates(result))
     return Finding(
         "segmentation.classes",
-        say("segmentation.classes", **values, borderline=borderline, near=int(accounts["near_cut"].sum())),
+        say(
+            f"segmentation.classes_{result.basis}",
+            **values,
+            borderline=borderline,
+            near=near,
+        ),
         borderline,
         "accounts",
         n=len(accounts),
@@ -203,12 +208,13 @@ def rfm_segments(result: Segmentation) -> Finding:
     scores = result.accounts[["recency_score", "frequency_score", "money_score"]].fillna(0)
     slipping = int(((scores["recency_score"] <= 2) & (scores.iloc[:, 1:] >= 3).all(axis=1)).sum())
     share = rows.loc["champion", "share_of_revenue"]
-    values = {"best": best, "share": 0.0 if np.isnan(share) else share}
+    values = {"best": best, "share": 0.0 if np.isnan(share) else share, "slipping": slipping}
+    branch = "rfm" if best else "rfm_no_best"
     asked = say("segmentation.rfm_cuts", asked=result.points.active_months[2], months=result.months)
     verdict, reason = judge(*gates(result), Gate(best > 0, Verdict.CAUTION, asked))
     return Finding(
         "segmentation.rfm",
-        say("segmentation.rfm", n=ordered, slipping=slipping, days=result.points.recency_days[2], **values),
+        say(f"segmentation.{branch}", n=ordered, days=result.points.recency_days[2], **values),
         slipping,
         "accounts",
         n=ordered,

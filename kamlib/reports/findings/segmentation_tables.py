@@ -9,9 +9,8 @@ from kamlib.book.settings import Settings
 from kamlib.reports.sentences import say
 from kamlib.studies.segmentation import Segmentation
 from kamlib.studies.segmentation.rfm import RULE_BOOK
+from kamlib.studies.segmentation.stages import SILENT
 
-CHANGE_COLUMNS = ["account_id", "name", "decision", "reason", "class", "value", "evidence"]
-MOVE_COLUMNS = ["account_id", "name", "previous_class", "class", "cause", "value_before", "value", "borderline_share"]
 KEY_COLUMNS = ["account_id", "name", "stage", "loyalty", "value", "revenue", "recency_days", "decision"]
 LARGE_COLUMNS = ["account_id", "name", "tests_met", "lacks", "evidence", "value"]
 SCORE_COLUMNS = ["account_id", "name", "overall", "raters", "selected_share"]
@@ -43,6 +42,7 @@ _FIRST = [
     "lifecycle",
     "was_key",
     "is_key",
+    "roster",
     "decision",
     "reason",
     "reason_code",
@@ -81,6 +81,7 @@ def segmentation_accounts(result: Segmentation) -> pd.DataFrame:
     frame["vip_rule"] = result.vip.set_index("account_id")["rule"].reindex(frame.index)
     frame["selected_share"] = np.nan if result.card is None else result.card.selected_share.reindex(frame.index)
     frame["quadrant"] = result.matrix["quadrant"].reindex(frame.index)
+    frame["stage"], frame["roster"] = frame["stage"].mask(frame["is_silent"], SILENT), result.roster
     frame["basis"], frame["as_of"] = result.basis, pd.Timestamp(result.as_of)
     frame["cut_a"], frame["cut_b"] = result.cuts
     ordered = frame.sort_values("value", ascending=False, kind="stable").rename_axis("account_id").reset_index()
@@ -116,7 +117,8 @@ def _sentences(row: dict) -> list[str]:
     if row["revenue_before"] == 0 and row["revenue"] > 0:
         told.append(say("segmentation.evidence_began"))
     elif row["revenue_before"] > 0:
-        told.append(say("segmentation.evidence_change", change=row["revenue"] / row["revenue_before"] - 1))
+        change = row["revenue"] / row["revenue_before"] - 1
+        told.append(say(f"segmentation.evidence_{'less' if change < 0 else 'more'}", change=abs(change)))
     if row["margin_after_spend"] < row["invested"]:
         told.append(
             say("segmentation.evidence_spent", invested=row["invested"], margin=max(row["margin_after_spend"], 0.0))
@@ -174,6 +176,28 @@ _GATES = {
 }
 
 
+def change_columns(result: Segmentation) -> list[str]:
+    """The columns of :func:`segmentation_changes` to show."""
+    return ["account_id", "name", "decision", "reason", f"class_by_{result.basis}", "value", "evidence"]
+
+
+def move_columns(result: Segmentation) -> list[str]:
+    """The columns of :func:`segmentation_moves` to show."""
+    classes = [f"class_before_by_{result.basis}", f"class_by_{result.basis}"]
+    return ["account_id", "name", *classes, "cause", "value_before", "value", "borderline_share"]
+
+
+def _say_by_what(frame: pd.DataFrame, basis: str = "revenue") -> pd.DataFrame:
+    """The frame with its classes under names that say what they are by."""
+    now, before = f"class_by_{basis}", f"class_before_by_{basis}"
+    return frame.rename(columns={"class": now, "abc": now, "previous_class": before})
+
+
+def segmentation_classes(result: Segmentation) -> pd.DataFrame:
+    """Accounts, revenue and value by class."""
+    return _say_by_what(result.classes, result.basis)
+
+
 def segmentation_changes(accounts: pd.DataFrame) -> pd.DataFrame:
     """The accounts to promote, demote or review, in that order; of each list the largest first.
 
@@ -183,7 +207,7 @@ def segmentation_changes(accounts: pd.DataFrame) -> pd.DataFrame:
         What :func:`segmentation_accounts` returned.
     """
     order = {"promote": 0, "demote": 1, "review": 2}
-    rows = accounts[accounts["decision"].isin(order)]
+    rows = _say_by_what(accounts[accounts["decision"].isin(order)], *accounts["basis"].head(1))
     return rows.sort_values("decision", key=lambda column: column.map(order), kind="stable", ignore_index=True)
 
 
@@ -196,7 +220,8 @@ def segmentation_moves(accounts: pd.DataFrame) -> pd.DataFrame:
     """The accounts that changed class, the largest change of value first."""
     rows = accounts[accounts["cause"] != ""]
     size = (rows["value"] - rows["value_before"]).abs()
-    return rows.loc[size.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)
+    rows = rows.loc[size.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)
+    return _say_by_what(rows, *accounts["basis"].head(1))
 
 
 def segmentation_large(accounts: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from kamlib.book.features import exact
+from kamlib.book.grid import codes
 from kamlib.book.store import Book
+from kamlib.studies.portfolio import manager_names
 
 
 def cover(book: Book, accounts: pd.DataFrame, since: date) -> pd.DataFrame:
@@ -39,10 +41,8 @@ def cover(book: Book, accounts: pd.DataFrame, since: date) -> pd.DataFrame:
     is_idle = ~mine["has_bought"] & ~mine["is_key"]
     frame = frame.join(_hours(book, mine.assign(is_small=is_small, is_idle=is_idle), since))
     frame["is_mixed"] = (frame["key_accounts"] > 0) & (frame["small_accounts"] > 0)
-    if "managers" in book.tables:
-        frame["manager"] = book.frame("managers").set_index("manager_id")["name"].reindex(frame.index)
-    else:
-        frame["manager"] = frame.index
+    named = manager_names(book).reindex(frame.index)
+    frame["manager"] = named.where(named.notna(), frame.index.to_series())
     order = ["key_accounts", "small_accounts"]
     return frame[frame["accounts"] > 0].sort_values(order, ascending=False, kind="stable").reset_index()
 
@@ -51,16 +51,17 @@ def _hours(book: Book, accounts: pd.DataFrame, since: date) -> pd.DataFrame:
     """Hours of each manager, and the shares spent on key, small, idle and other accounts."""
     kinds = ["key", "small", "idle"]
     names = ["hours", *(f"{kind}_hours_share" for kind in (*kinds, "other"))]
-    if not book.has("visits", "hours", "manager_id"):
+    if "visits" not in book.tables:
         return pd.DataFrame(np.nan, index=accounts["manager_id"].unique(), columns=names)
     visits = book.table("visits", "account_id", "manager_id", "visit_date", "hours")
-    visits = visits.filter(visits.hours.notnull(), visits.visit_date >= since)
+    visits = visits.filter(visits.hours.notnull(), visits.manager_id.notnull(), visits.visit_date >= since)
     spent = book.collect(
         visits.group_by("manager_id", "account_id").aggregate(hours=exact(visits.hours).sum().cast("float64")),
-        ["manager_id", "account_id"],
+        ["account_id"],
     )
-    flags = accounts[[f"is_{kind}" for kind in kinds]].reindex(spent["account_id"]).fillna(False).to_numpy(dtype=bool)
-    spent[kinds] = spent[["hours"]].to_numpy() * flags
+    rows = codes(accounts.index, spent["account_id"])
+    flags = np.vstack([accounts[[f"is_{kind}" for kind in kinds]].to_numpy(dtype=bool), np.zeros(len(kinds), bool)])
+    spent[kinds] = spent[["hours"]].to_numpy() * flags[rows]
     totals = spent.groupby("manager_id")[["hours", *kinds]].sum()
     shares = totals[kinds].div(totals["hours"].where(totals["hours"] > 0), axis=0)
     shares["other"] = 1 - shares.sum(axis=1, min_count=1)

@@ -25,7 +25,13 @@ from kamlib.studies.segmentation.ratings import latest_ratings
 LOOK_BACK_MONTHS = 36
 SURVEY_MONTHS = 24
 CHAIN_GAP_DAYS = 31
-TABLES = ("contracts", "references", "events", "surveys")
+TABLES = {
+    "contracts": ("account_id", "signed_on", "starts_on", "ends_on"),
+    "references": ("account_id", "referred_on"),
+    "events": ("account_id", "event_date", "kind", "has_attended"),
+    "surveys": ("survey_id", "account_id", "surveyed_on", "satisfaction", "wallet_share"),
+}
+ORDER = {"surveys": ["surveyed_on", "survey_id"]}
 COUNTED = ("contract_years", "references_made", "trials", "new_products", "categories")
 DAYS = ("contract_until", "surveyed_on")
 RATED = {
@@ -36,17 +42,28 @@ RATED = {
 }
 
 
-def read_evidence(
-    book: Book, windows: Sequence[tuple[date, date]], index: pd.Index, ratings: pd.DataFrame | None = None
+def read_facts(book: Book, windows: Sequence[tuple[date, date]]) -> dict[str, pd.DataFrame | None]:
+    """What :func:`evidence` needs of a book; ``None`` for a table it has not."""
+    tables = {name: _read(book, name, columns) for name, columns in TABLES.items()}
+    return tables | {
+        "products": _new_products(book, book.settings.value("new_product_days")),
+        "categories": _categories(book, windows),
+        "centres": _centralised(book, windows),
+    }
+
+
+def evidence(
+    facts: dict[str, pd.DataFrame | None],
+    windows: Sequence[tuple[date, date]],
+    index: pd.Index,
+    ratings: pd.DataFrame | None = None,
 ) -> list[pd.DataFrame]:
-    """Evidence by account for each window, read as of its last day.
+    """Evidence by account for each window, as of its last day.
 
     Parameters
     ----------
-    book
-        The book, read as of the last of the days or later.
-    windows
-        First and last day of each trailing window.
+    facts, windows
+        What :func:`read_facts` found, and the first and last day of each trailing window it was asked for.
     index
         The accounts wanted.
     ratings
@@ -62,25 +79,22 @@ def read_evidence(
 
     Examples
     --------
-    >>> read_evidence(book, [(date(2025, 10, 1), date(2026, 9, 30))], accounts.index)  # doctest: +SKIP
+    >>> windows = [(date(2025, 10, 1), date(2026, 9, 30))]
+    >>> evidence(read_facts(book, windows), windows, accounts.index)  # doctest: +SKIP
     """
-    products = _new_products(book, book.settings.value("new_product_days"))
-    categories, centres = _categories(book, windows, index), _centralised(book, windows, index)
-    tables = {name: book.frame(name) if name in book.tables else None for name in TABLES}
-    tables = {name: _by_row(frame, index) for name, frame in (tables | {"ratings": ratings}).items()}
-    products = _by_row(products, index)
+    tables = {name: _by_row(frame, index) for name, frame in (facts | {"ratings": ratings}).items()}
     found = []
     for place, (_, day) in enumerate(windows):
-        then = {name: _known_by(frame, name, day) for name, frame in tables.items()}
+        then = {name: _known_by(tables[name], name, day) for name in (*TABLES, "ratings")}
         columns = {
             **_contracts(then["contracts"], day),
             **_ratings(then["ratings"]),
             "references_made": _references(then["references"], day),
             "trials": _trials(then["events"], day),
             **_surveys(then["surveys"], day),
-            "new_products": _adopted(products, day),
-            "categories": categories[place],
-            "centralised_share": centres[place],
+            "new_products": _adopted(tables["products"], day),
+            "categories": _in_window(tables["categories"], place),
+            "centralised_share": _in_window(tables["centres"], place),
         }
         rows = pd.RangeIndex(len(index))
         placed = pd.DataFrame({name: _placed(name, column, rows) for name, column in columns.items()}, index=rows)
@@ -88,12 +102,20 @@ def read_evidence(
     return found
 
 
+def _read(book: Book, name: str, columns: tuple[str, ...]) -> pd.DataFrame | None:
+    """The columns of a table, sorted where the order of its rows matters; ``None`` where the book has none."""
+    return book.collect(book.table(name, *columns), ORDER.get(name)) if name in book.tables else None
+
+
 def _by_row(frame: pd.DataFrame | None, index: pd.Index) -> pd.DataFrame | None:
     """A table with the row of each account in the index for its identifier; other accounts are left out."""
     if frame is None:
         return None
-    names = frame["account_id"].astype("category").cat
-    rows = codes(index.to_series(), pd.Series(names.categories, dtype="str"))[names.codes]
+    named = frame["account_id"]
+    if isinstance(named.dtype, pd.CategoricalDtype):
+        rows = codes(index, named.cat.categories)[named.cat.codes]
+    else:
+        rows = codes(index, named)
     return frame.assign(account_id=rows)[rows >= 0]
 
 
@@ -165,7 +187,7 @@ def _trials(rows: pd.DataFrame | None, day: date) -> pd.Series | None:
 def _surveys(rows: pd.DataFrame | None, day: date) -> dict[str, pd.Series | None]:
     if rows is None:
         return dict.fromkeys(("wallet_share", "wallet_change", "satisfaction", "surveyed_on"))
-    rows = _recent(rows, "surveyed_on", day, SURVEY_MONTHS).sort_values(["surveyed_on", "survey_id"])
+    rows = _recent(rows, "surveyed_on", day, SURVEY_MONTHS)
     asked = rows.dropna(subset="wallet_share")
     shares = asked.groupby("account_id")["wallet_share"]
     change = asked["wallet_share"] - shares.shift()
@@ -203,10 +225,14 @@ def _within(day: ibis.Value, window: tuple[date, date]) -> ibis.Value:
     return (day >= ibis.literal(window[0])) & (day <= ibis.literal(window[1]))
 
 
-def _categories(book: Book, windows: Sequence[tuple[date, date]], index: pd.Index) -> list[pd.Series | None]:
-    """How many categories each account bought from in each window."""
+def _in_window(frame: pd.DataFrame | None, place: int) -> pd.Series | None:
+    return None if frame is None else frame.set_index("account_id")[f"w{place}"].astype(float)
+
+
+def _categories(book: Book, windows: Sequence[tuple[date, date]]) -> pd.DataFrame | None:
+    """How many categories each account bought from in each window: account_id, w0, w1 and so on."""
     if not book.has("products", "category"):
-        return [None] * len(windows)
+        return None
     lines = book.table("orders", "account_id", "product_id", "order_date", "revenue")
     lines = lines.filter(lines.revenue > 0, lines.order_date >= ibis.literal(min(start for start, _ in windows)))
     sold = lines.inner_join(book.table("products", "product_id", "category"), "product_id")
@@ -214,14 +240,11 @@ def _categories(book: Book, windows: Sequence[tuple[date, date]], index: pd.Inde
     flags = {f"w{i}": _within(sold.order_date, window).any() for i, window in enumerate(windows)}
     by_category = sold.group_by("account_id", "category").aggregate(**flags)
     counts = by_category.group_by("account_id").aggregate(**{name: by_category[name].sum() for name in flags})
-    frame = _by_row(book.collect(counts), index).set_index("account_id")
-    return [frame[name].astype(float) for name in flags]
+    return book.collect(counts)
 
 
-def _centralised(book: Book, windows: Sequence[tuple[date, date]], index: pd.Index) -> list[pd.Series | None]:
-    """Share of each account's spend that went through its largest buying centre, in each window."""
-    if not book.has("orders", "buying_centre"):
-        return [None] * len(windows)
+def _centralised(book: Book, windows: Sequence[tuple[date, date]]) -> pd.DataFrame:
+    """Share of each account's spend that went through its largest buying centre: account_id, w0, w1 and so on."""
     lines = book.table("orders", "account_id", "order_date", "revenue", "buying_centre")
     lines = lines.filter(lines.buying_centre.notnull(), lines.order_date >= ibis.literal(min(s for s, _ in windows)))
     sums = {
@@ -231,5 +254,4 @@ def _centralised(book: Book, windows: Sequence[tuple[date, date]], index: pd.Ind
     spend = lines.group_by("account_id", "buying_centre").aggregate(**sums)
     spend = spend.mutate(**{name: ibis.greatest(spend[name].fill_null(0.0), 0.0) for name in sums})
     shares = {name: spend[name].max() / spend[name].sum().nullif(0.0) for name in sums}
-    frame = _by_row(book.collect(spend.group_by("account_id").aggregate(**shares)), index).set_index("account_id")
-    return [frame[name] for name in sums]
+    return book.collect(spend.group_by("account_id").aggregate(**shares))

@@ -22,14 +22,20 @@ def roots(parents: pd.Series) -> pd.Series:
     >>> roots(pd.Series({"a": None, "b": "a", "c": "b"})).to_dict()
     {'a': 'a', 'b': 'a', 'c': 'a'}
     """
+    return pd.Series(parents.index.to_numpy()[_tops(parents)], index=parents.index, name="root_id")
+
+
+def _tops(parents: pd.Series) -> np.ndarray:
+    """The place of the account at the top of each account's line."""
     own = np.arange(len(parents))
-    owner = parents.index.get_indexer(parents)
+    owner = np.full(len(parents), -1)
+    has_owner = parents.notna().to_numpy()
+    owner[has_owner] = codes(parents.index, parents[has_owner])
     owner = np.where(owner >= 0, owner, own)
     top = owner
     for _ in range(len(parents).bit_length()):  # each round doubles how far up the line is followed
         top = top[top]
-    top = np.where(owner[top] == top, top, own)
-    return pd.Series(parents.index.to_numpy()[top], index=parents.index, name="root_id")
+    return np.where(owner[top] == top, top, own)
 
 
 def roll_up(accounts: pd.DataFrame, cuts) -> pd.DataFrame:
@@ -48,15 +54,13 @@ def roll_up(accounts: pd.DataFrame, cuts) -> pd.DataFrame:
     is_raised (the group stands higher than any of its accounts). The totals over groups and single accounts are those
     over accounts.
     """
-    top = roots(accounts["parent_id"])
-    sums = accounts.groupby(top.to_numpy()).agg(
-        accounts=("value", "size"), revenue=("revenue", "sum"), value=("value", "sum")
-    )
+    top = _tops(accounts["parent_id"])
+    sums = accounts.groupby(top).agg(accounts=("value", "size"), revenue=("revenue", "sum"), value=("value", "sum"))
     sums["abc_group"] = abc(sums["value"], cuts)
-    groups = sums[sums["accounts"] > 1].rename_axis("root_id")
-    inside = codes(groups.index, top) >= 0
-    ranks = pd.Series(np.searchsorted(LETTERS, accounts["abc"][inside].to_numpy(dtype=str)))
-    groups = groups.assign(abc_best=LETTERS[ranks.groupby(top[inside].to_numpy()).min().reindex(groups.index)])
+    ranks = pd.Series(np.searchsorted(LETTERS, accounts["abc"].to_numpy(dtype=str)))
+    sums["abc_best"] = LETTERS[ranks.groupby(top).min()]
+    groups = sums[sums["accounts"] > 1]
+    groups.index = accounts.index[groups.index].rename("root_id")
     groups = groups.assign(
         name=accounts["name"].reindex(groups.index), is_raised=groups["abc_group"] < groups["abc_best"]
     )

@@ -94,7 +94,8 @@ def agreement(accounts: pd.DataFrame) -> tuple[float, int]:
     ...                         "loyalty_proxy": ["loyal", "loyal"]}))
     (0.5, 2)
     """
-    both = accounts[(accounts["loyalty_basis"] == SURVEY) & ~accounts["loyalty_proxy"].isin([UNCLEAR, UNKNOWN])]
+    told = accounts.loc[accounts["loyalty_basis"] == SURVEY, ["loyalty", "loyalty_proxy"]]
+    both = told[~told["loyalty_proxy"].isin([UNCLEAR, UNKNOWN])]
     if both.empty:
         return np.nan, 0
     same = (both["loyalty"] == LOYAL) == (both["loyalty_proxy"] == LOYAL)
@@ -111,7 +112,7 @@ def serialisation(accounts: pd.DataFrame) -> tuple[shares.Share, str]:
     -------
     The share with its interval, missing without a buyer; and ``survey``, ``proxy``, or empty.
     """
-    buyers = accounts[accounts["has_bought"]]
+    buyers = accounts.loc[accounts["has_bought"], ["loyalty_basis", "loyalty", "is_early", "abc"]]
     is_told = buyers["loyalty_basis"] == SURVEY
     counted = buyers[is_told] if is_told.any() else buyers
     first = counted["is_early"].fillna(False).astype(bool)

@@ -30,11 +30,30 @@ import pandas as pd
 from scipy.stats import norm
 
 from kamlib.book.periods import day
+from kamlib.book.settings import Settings
 from kamlib.studies.classes import FIRM, LETTERS, floor_values, letters
-from kamlib.studies.segmentation.rfm import CutPoints, rfm
+from kamlib.studies.segmentation.rfm import SEGMENTS, CutPoints, cut_points, places, rfm
+from kamlib.studies.segmentation.standing import Standing
 
 REVISED, SPEND, RECENCY, THRESHOLD, CUTS = "data revised", "spend", "recency", "threshold", "cuts declared anew"
 FIRST = "first order"
+
+
+def moves(
+    settings: Settings, then: Standing, now: Standing, cuts: Sequence[float], said: pd.DataFrame | None
+) -> pd.DataFrame:
+    """RFM of each account of today, its class and RFM segment before, and why they changed.
+
+    Returns
+    -------
+    By account: what :func:`~kamlib.studies.segmentation.rfm.rfm`, :func:`class_moves` (less ``abc``) and
+    :func:`segment_moves` say, and value_before.
+    """
+    old, new = (cut_points(settings, standing.spent, standing.months) for standing in (then, now))
+    had_ordered = then.accounts.loc[then.accounts["orders_ever"] > 0, "value"]
+    by_class = class_moves(had_ordered, now.accounts["value"], cuts, said).drop(columns="abc")
+    by_class["value_before"] = then.accounts["value"].reindex(by_class.index)
+    return rfm(now.accounts, new).join(by_class).join(segment_moves(then.accounts, now.accounts, old, new))
 
 
 def class_moves(then: pd.Series, now: pd.Series, cuts: Sequence[float], said: pd.DataFrame | None) -> pd.DataFrame:
@@ -104,13 +123,14 @@ def segment_moves(then: pd.DataFrame, now: pd.DataFrame, old: CutPoints, new: Cu
     def after_steps(done: frozenset[str]) -> np.ndarray:
         spent, points = (after if SPEND in done else before), (new if THRESHOLD in done else old)
         mixed = spent.assign(recency_days=(after if RECENCY in done else before)["recency_days"])
-        return rfm(mixed, points)["rfm_segment"].to_numpy()
+        return places(mixed, points)
 
     paths = [
         [("", after_steps(frozenset()))] + [(order[i], after_steps(frozenset(order[: i + 1]))) for i in range(3)]
         for order in itertools.permutations((SPEND, RECENCY, THRESHOLD))
     ]
-    return pd.DataFrame({"rfm_previous": paths[0][0][1], "rfm_cause": _causes(paths, is_new)}, index=now.index)
+    previous = np.array(SEGMENTS)[paths[0][0][1]]
+    return pd.DataFrame({"rfm_previous": previous, "rfm_cause": _causes(paths, is_new)}, index=now.index)
 
 
 def _causes(paths: list[list[tuple[str, np.ndarray]]], is_new: np.ndarray) -> np.ndarray:
@@ -131,7 +151,7 @@ def _causes(paths: list[list[tuple[str, np.ndarray]]], is_new: np.ndarray) -> np
 
 def crossing(moves: pd.DataFrame) -> pd.DataFrame:
     """How many accounts with an order by then went from each class (rows) to each class (columns), all nine."""
-    moves = moves[~moves["is_new"]]
+    moves = moves.loc[~moves["is_new"], ["previous", "abc"]]
     counts = pd.crosstab(moves["previous"], moves["abc"])
     return counts.reindex(index=LETTERS, columns=LETTERS, fill_value=0)
 
@@ -231,8 +251,8 @@ def keep_record(accounts: pd.DataFrame, then: pd.DataFrame) -> pd.DataFrame:
     -------
     One row for firm and one for borderline: firmness, accounts, kept.
     """
-    bought = then[then["has_bought"].astype(bool)]
-    both = bought[["abc", "kept_share"]].join(accounts["abc"].rename("now"), how="inner").dropna()
+    bought = then.loc[then["has_bought"].astype(bool), ["abc", "kept_share"]]
+    both = bought.join(accounts["abc"].rename("now"), how="inner").dropna()
     firmness = np.where(both["kept_share"] >= FIRM, "firm", "borderline")
     rows = (both["abc"] == both["now"]).groupby(firmness).agg(["size", "sum"])
     rows = rows.reindex(["firm", "borderline"], fill_value=0).rename_axis("firmness").reset_index()

@@ -65,8 +65,14 @@ def read_ratings(book: Book) -> pd.DataFrame | None:
     """
     if "ratings" not in book.tables:
         return None
-    rows = book.collect(book.table("ratings", *KEY, "rated_on", "score"))
-    return rows.astype(dict.fromkeys(KEY, "category")).sort_values("rated_on", ignore_index=True)
+    rows = book.table("ratings", *KEY, "rated_on", "score").to_pyarrow()
+    for name in KEY:
+        rows = rows.set_column(rows.column_names.index(name), name, rows[name].combine_chunks().dictionary_encode())
+    frame = rows.to_pandas(date_as_object=False).sort_values("rated_on", ignore_index=True)
+    for name in KEY:
+        names = frame[name].cat
+        frame[name] = names.reorder_categories(sorted(names.categories))
+    return frame.astype({"rated_on": "datetime64[s]"})
 
 
 def score(ratings: pd.DataFrame | None, places: int, draws: int = 1000, seed: int = 0) -> Scorecard | None:
@@ -102,7 +108,10 @@ def latest_ratings(ratings: pd.DataFrame) -> pd.DataFrame:
     """The latest score each rater gave an account on each criterion."""
     is_ordered = ratings["rated_on"].is_monotonic_increasing
     ordered = ratings if is_ordered else ratings.sort_values("rated_on", kind="stable")
-    return ordered.drop_duplicates(KEY, keep="last")
+    numbers = [pd.factorize(ordered[name])[0] for name in KEY]
+    shape = [places.max(initial=0) + 1 for places in numbers]
+    key = pd.Series(np.ravel_multi_index(numbers, shape))
+    return ordered[~key.duplicated(keep="last").to_numpy()]
 
 
 def disputed(ratings: pd.DataFrame) -> tuple[str, ...]:

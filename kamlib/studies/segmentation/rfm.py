@@ -97,20 +97,32 @@ def rfm(accounts: pd.DataFrame, points: CutPoints, book: Sequence[Step] = RULE_B
     >>> rfm(one, points).astype(str).iloc[0].tolist()
     ['5', '4', '4', 'champion']
     """
+    triple, has_none = _scores(accounts, points), accounts["recency_days"].isna().to_numpy()
+    names = ("recency_score", "frequency_score", "money_score")
+    columns = {name: pd.arrays.IntegerArray(score, has_none) for name, score in zip(names, triple, strict=True)}
+    segment = np.where(has_none, NO_ORDER, segments(*triple, book))
+    return pd.DataFrame({**columns, "rfm_segment": segment}, index=accounts.index)
+
+
+def places(accounts: pd.DataFrame, points: CutPoints, book: Sequence[Step] = RULE_BOOK) -> np.ndarray:
+    """The place in the rule book of each account's segment; one beyond the last without an order."""
+    return np.where(accounts["recency_days"].isna(), len(book), _places(*_scores(accounts, points), book))
+
+
+def _scores(accounts: pd.DataFrame, points: CutPoints) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     recency = 5 - np.searchsorted(points.recency_days, accounts["recency_days"], side="left")
     frequency = 1 + np.searchsorted(points.active_months, accounts["active_months"], side="right")
     money = 1 + np.searchsorted(points.money, accounts["revenue"], side="right")
-    has_ordered = accounts["recency_days"].notna().to_numpy()
-    scores = pd.DataFrame(
-        {"recency_score": recency, "frequency_score": frequency, "money_score": money}, index=accounts.index
-    )
-    segment = np.where(has_ordered, segments(recency, frequency, money, book), NO_ORDER)
-    return scores.astype("Int64").where(pd.Series(has_ordered, index=scores.index), axis=0).assign(rfm_segment=segment)
+    return recency, frequency, money
 
 
 def segments(recency, frequency, money, book: Sequence[Step] = RULE_BOOK) -> np.ndarray:
     """The segment of each triple of scores; RequestError when the rule book leaves a triple without one."""
+    return np.array([step.segment for step in book])[_places(recency, frequency, money, book)]
+
+
+def _places(recency, frequency, money, book: Sequence[Step]) -> np.ndarray:
     if not book or tuple(book[-1][1:]) != (1, 1, 1):
         raise RequestError("the last segment of an RFM rule book must ask for 1, 1, 1, so that it takes every account")
     reached = [(recency >= s.recency) & (frequency >= s.frequency) & (money >= s.money) for s in book]
-    return np.select(reached, [step.segment for step in book], book[-1].segment)
+    return np.argmax(reached, axis=0)

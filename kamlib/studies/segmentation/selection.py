@@ -22,7 +22,7 @@ import pandas as pd
 
 from kamlib.studies.classes import FIRM
 
-BOOK, REPORT, REPLAY = "book", "report", "replay"
+BOOK, REPORT, REPLAY, INHERITED = "book", "report", "replay", "inherited"
 PROMOTE, DEMOTE, REVIEW, KEEP, NONE = "promote", "demote", "review", "keep", ""
 DECISIONS = (PROMOTE, DEMOTE, REVIEW, KEEP)
 REASONS = (
@@ -102,15 +102,18 @@ def decide(now: pd.DataFrame, then: pd.DataFrame, earlier: pd.DataFrame, cap: in
     return pd.DataFrame(columns, index=now.index).astype({"decision": object, "reason": object})
 
 
-def roster(accounts: pd.DataFrame, said: pd.DataFrame | None) -> tuple[pd.Series | None, str]:
+def roster(
+    accounts: pd.DataFrame, said: pd.DataFrame | None, is_accepted: bool = False
+) -> tuple[pd.Series | None, str]:
     """Who was a key account before this report, and where that comes from.
 
     The firm's own roster, a column ``is_key_account`` of its accounts, comes before the last report, since people
-    may have decided otherwise; without either nothing is known, and the rule is replayed.
+    may have decided otherwise; without either nothing is known, and the rule is replayed. A report that follows a
+    replay inherits its roster, and so does each one after it, until somebody has accepted it.
 
     Returns
     -------
-    Flags by account and ``book``, or ``report``; ``None`` and ``replay``.
+    Flags by account and ``book``, ``report`` or ``inherited``; ``None`` and ``replay``.
 
     Examples
     --------
@@ -119,7 +122,10 @@ def roster(accounts: pd.DataFrame, said: pd.DataFrame | None) -> tuple[pd.Series
     """
     if "is_key_account" in accounts and accounts["is_key_account"].notna().any():
         return accounts["is_key_account"].eq(True).fillna(False).astype(bool), BOOK
-    return (None, REPLAY) if said is None else (said["is_key"], REPORT)
+    if said is None:
+        return None, REPLAY
+    is_replayed = "roster" in said and said["roster"].isin([REPLAY, INHERITED]).any()
+    return said["is_key"], INHERITED if is_replayed and not is_accepted else REPORT
 
 
 def _has_evidence(day: pd.DataFrame) -> pd.Series:

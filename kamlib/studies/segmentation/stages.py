@@ -9,10 +9,12 @@ from kamlib.book.grid import codes
 from kamlib.book.periods import DAYS_PER_MONTH
 from kamlib.book.settings import Settings
 from kamlib.book.store import Book
+from kamlib.studies.silence import FEWEST_ORDER_DAYS, GAPS, LEAST_DAYS
 
 LIFECYCLE = ("lead", "opportunity", "customer")
 BUILD, STABLE, STRENGTHEN, LAPSED, PROSPECT = "build", "stable", "strengthen", "lapsed", "prospect"
-STAGES = (PROSPECT, BUILD, STABLE, STRENGTHEN, LAPSED)
+SILENT = "silent"
+STAGES = (PROSPECT, BUILD, STABLE, STRENGTHEN, SILENT, LAPSED)
 
 
 def lifecycle(book: Book, accounts: pd.DataFrame) -> pd.DataFrame:
@@ -64,6 +66,19 @@ def relationship(accounts: pd.DataFrame, settings: Settings) -> pd.Series:
     ]
     named = np.select([flag.to_numpy(dtype=bool) for flag, _ in choices], [name for _, name in choices], STABLE)
     return pd.Series(named, index=accounts.index, name="stage")
+
+
+def is_silent(accounts: pd.DataFrame) -> pd.Series:
+    """Which accounts ordered in the window, and not for more than three of their mean gaps (and 30 days).
+
+    Parameters
+    ----------
+    accounts
+        recency_days, first_purchase_days, orders_ever and orders; with fewer than four orders there is no habit.
+    """
+    gaps = (accounts["orders_ever"] - 1).where(accounts["orders_ever"] >= FEWEST_ORDER_DAYS)
+    usual = (accounts["first_purchase_days"] - accounts["recency_days"]) / gaps
+    return (accounts["orders"] > 0) & (accounts["recency_days"] > (GAPS * usual).clip(lower=LEAST_DAYS))
 
 
 def funnel(book: Book, since) -> pd.DataFrame:

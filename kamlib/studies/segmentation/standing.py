@@ -8,7 +8,7 @@ margin at all, else revenue. Where a line has no cost, the mean margin rate of t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -70,9 +70,23 @@ class Standing:
     recent_margin: np.ndarray
 
     @property
-    def buyers(self) -> pd.DataFrame:
-        """The accounts with an order in the window."""
-        return self.accounts[self.accounts["has_bought"]]
+    def spent(self) -> pd.Series:
+        """Revenue of each account with an order in the window."""
+        return self.accounts.loc[self.accounts["has_bought"], "revenue"]
+
+    @property
+    def last_order(self) -> date | None:
+        """The day of the last order of all; ``None`` without one."""
+        recency = self.accounts["recency_days"].min()
+        return None if pd.isna(recency) else self.as_of - timedelta(days=int(recency))
+
+
+def standings(ledger: Ledger, step: int, months: int = 12, basis: str = "auto") -> list[Standing]:
+    """:func:`stand` on the closing day, one and two steps of months before it, all valued alike."""
+    found = [stand(ledger, back, months, basis) for back in (0, step, 2 * step)]
+    if len({standing.basis for standing in found}) > 1:
+        return standings(ledger, step, months, "revenue")
+    return found
 
 
 def stand(ledger: Ledger, back: int = 0, months: int = 12, basis: str = "auto") -> Standing:

@@ -13,7 +13,7 @@ The rule as the domain text states it: a single purchase of mid or high grade go
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -73,10 +73,13 @@ def vip(orders: pd.DataFrame, single: float = 10_000, month: float = 20_000) -> 
     if not (single > 0 and month > 0):
         raise RequestError(f"both VIP limits must be above zero; they are {single} and {month}")
     lines = _counting_lines(orders)
-    # Numbers in the order of the texts stand in for them: each text is looked at once, however many lines it has.
+    # Numbers stand in for the texts: each text is looked at once, however many lines it has.
     lines["account_id"], accounts = pd.factorize(lines["account_id"], sort=True)
-    lines["order_id"], numbers = pd.factorize(lines["order_id"], sort=True)
-    best = _largest(lines, "order_id", "order").join(_largest(lines, "month", "month").drop(columns="order_date"))
+    lines["order_id"], numbers = pd.factorize(lines["order_id"])
+    orders, months = _sums(lines, "order_id"), _sums(lines, "month")
+    orders = orders[~_is_taken_back(orders, numbers)]
+    best = _largest(orders, "order_id", "order", numbers)
+    best = best.join(_largest(months, "month", "month").drop(columns="order_date"))
     is_single, is_month = best["order_amount"] >= _cents(single), best["month_amount"] >= _cents(month)
     best["rule"] = np.select([is_single & is_month, is_single], [BOTH, SINGLE], MONTH)
     best["ungraded"] = best["ungraded_month"].where(is_month, best["ungraded_order"])
@@ -97,8 +100,8 @@ def _counting_lines(orders: pd.DataFrame) -> pd.DataFrame:
     lacking = [name for name in REQUIRED if name not in orders.columns]
     if lacking:
         raise RequestError(f"order lines lack {len(lacking)} columns the VIP rule needs: {', '.join(lacking)}")
-    tier = _grades(orders)
-    lines = orders[list(REQUIRED)][(tier.isna() | tier.isin(GRADES)).to_numpy()].copy()
+    is_counting, is_ungraded = _grades(orders)
+    lines = orders[list(REQUIRED)][is_counting].copy()
     missing = int(lines.isna().any(axis=1).sum())
     if missing:
         raise RequestError(
@@ -108,44 +111,48 @@ def _counting_lines(orders: pd.DataFrame) -> pd.DataFrame:
     lines["month"] = lines["order_date"].dt.year * 12 + lines["order_date"].dt.month
     # Amounts may be finer than a cent; what is compared is the sum, rounded once.
     lines["amount"] = pd.to_numeric(lines["revenue"]).astype(float)
-    lines["ungraded"] = lines["amount"].where(tier[(tier.isna() | tier.isin(GRADES)).to_numpy()].isna(), 0.0)
+    lines["ungraded"] = lines["amount"].where(is_ungraded[is_counting], 0.0)
     return lines
 
 
-def _grades(orders: pd.DataFrame) -> pd.Series:
-    """The grade of each line in small letters; missing where none is recorded."""
+def _grades(orders: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Whether each line is of a grade that counts or of none, and whether it is of none."""
     if "tier" not in orders.columns:
-        return pd.Series(None, index=orders.index, dtype="object")
+        return (np.ones(len(orders), dtype=bool),) * 2
     given = orders["tier"].astype("category")
     spelled = given.cat.categories.astype(str).str.strip().str.lower()
     wrong = sorted(set(spelled) - {*GRADES, LOW, ""})
     if wrong:
         raise RequestError(f"grades are low, mid and high; {len(wrong)} others are given: {', '.join(wrong[:5])}")
-    names = dict(zip(given.cat.categories, spelled, strict=True))
-    return orders["tier"].map(names).replace("", None)
+    names = np.array([*spelled, ""])[given.cat.codes]  # the code of a missing grade is the last place
+    return names != LOW, names == ""
 
 
-def _largest(lines: pd.DataFrame, key: str, what: str) -> pd.DataFrame:
-    """The largest order or month of each account; the earliest of equal ones."""
-    sums = lines.groupby(["account_id", key], sort=False, as_index=False).agg(
-        amount=("amount", "sum"), ungraded=("ungraded", "sum"), order_date=("order_date", "min")
-    )
-    sums["amount"], sums["ungraded"] = _cents(sums["amount"]), _cents(sums["ungraded"])
-    if key == "order_id":
-        sums = sums[~_is_taken_back(sums)]
-    sums = sums.iloc[np.lexsort((sums[key], sums["order_date"], -sums["amount"]))]
-    top = sums.drop_duplicates("account_id").set_index("account_id")
+def _sums(lines: pd.DataFrame, key: str) -> pd.DataFrame:
+    """Each order or month of each account, in cents, with its first day."""
+    both = lines.groupby(lines["account_id"] * (lines[key].max() + 1) + lines[key], sort=False)
+    sums = both[["amount", "ungraded"]].sum()
+    firsts = both[["account_id", key, "order_date"]].min()
+    return firsts.assign(amount=_cents(sums["amount"]), ungraded=_cents(sums["ungraded"]))
+
+
+def _largest(sums: pd.DataFrame, key: str, what: str, names: pd.Index | None = None) -> pd.DataFrame:
+    """The largest order or month of each account; the earliest of equal ones, the first by name of one day."""
+    top = sums[sums["amount"] == sums.groupby("account_id")["amount"].transform("max")]
+    rank = top[key] if names is None else pd.factorize(names.take(top[key]), sort=True)[0]
+    top = top.iloc[np.lexsort((rank, top["order_date"]))].drop_duplicates("account_id").set_index("account_id")
     return top.rename(columns={"amount": f"{what}_amount", "ungraded": f"ungraded_{what}"})
 
 
-def _is_taken_back(orders: pd.DataFrame) -> np.ndarray:
+def _is_taken_back(orders: pd.DataFrame, names: pd.Index) -> np.ndarray:
     """Which orders a credit note of exactly their amount takes back, that day or later: the latest one before it."""
     taken, notes = np.zeros(len(orders), dtype=bool), orders[orders["amount"] < 0]
     if notes.empty:
         return taken
     notes = notes.assign(amount=-notes["amount"]).sort_values("order_date", kind="stable")
     placed = orders.assign(place=np.arange(len(orders)))[orders["amount"].isin(notes["amount"]).to_numpy()]
-    placed = placed.sort_values(["order_date", "order_id"], kind="stable")
+    rank = pd.factorize(names.take(placed["order_id"]), sort=True)[0]
+    placed = placed.iloc[np.lexsort((rank, placed["order_date"]))]
     keys = ["account_id", "amount"]
     pairs = pd.merge_asof(
         notes[[*keys, "order_date"]], placed[[*keys, "order_date", "place"]], on="order_date", by=keys
@@ -179,19 +186,19 @@ def are_declared(settings: Settings) -> bool:
     return all(settings.thresholds[name] is not THRESHOLDS[name] for name in LIMITS)
 
 
-def eligible(book: Book, after: date, accounts: pd.DataFrame) -> pd.DataFrame:
-    """Who meets the rule by what it bought after a day, with name and the flag of public offices.
+def eligible(lines: pd.DataFrame, settings: Settings, accounts: pd.DataFrame) -> pd.DataFrame:
+    """Who meets the rule a book declares, with name and the flag of public offices.
 
     Parameters
     ----------
-    book
-        The book; the limits are those it declares.
-    after
-        The last day that does not count any more.
+    lines
+        What :func:`lines_since` found.
+    settings
+        The book's settings, with the limits.
     accounts
         name and is_official by account; lines of any other account are left out.
     """
-    found = vip(lines_since(book, after + timedelta(days=1)), *limits(book.settings))
+    found = vip(lines, *limits(settings))
     found = found[codes(accounts.index, found["account_id"]) >= 0].reset_index(drop=True)
     named = accounts[["name", "is_official"]].reindex(found["account_id"])
     return found.assign(name=named["name"].to_numpy(), is_official=named["is_official"].to_numpy(dtype=bool))
