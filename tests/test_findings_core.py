@@ -70,7 +70,13 @@ def test_amounts_are_short_enough_to_read(amount, text):
 
 @pytest.mark.parametrize(
     ("value", "spec", "text"),
-    [(-0.0002, ".1%", "0.0%"), (-0.4, "signed", "0"), (-0.0, ".1f", "0.0"), (-3.04, ".1f", "−3.0"), (7, "signed", "+7")],
+    [
+        (-0.0002, ".1%", "0.0%"),
+        (-0.4, "signed", "0"),
+        (-0.0, ".1f", "0.0"),
+        (-3.04, ".1f", "−3.0"),
+        (7, "signed", "+7"),
+    ],
 )
 def test_nothing_is_written_as_minus_zero(value, spec, text):
     assert sentences._Formatter().format_field(value, spec) == text

@@ -175,6 +175,14 @@ def test_power(elasticity, word):
     assert word in findings.visit_power(_result(_evidence(), detectable=seen)).sentence
 
 
+def test_what_could_be_seen_is_not_claimed_where_the_error_is_not_known():
+    shuffled = SimpleNamespace(passed=False, false_positive_share=0.33, draws=100)
+    seen = LastingEffect(0.01, 0.01, 60.0, 0.8, 0.9, 3)
+    found = findings.visit_power(_result(_evidence(permuted=shuffled), detectable=seen))
+    assert found.verdict == "no conclusion"
+    assert "have an interval off zero" in found.reason
+
+
 def test_power_that_cannot_be_computed():
     assert "cannot be computed" in findings.visit_power(_result(_evidence())).sentence
 

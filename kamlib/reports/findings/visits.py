@@ -18,6 +18,7 @@ LITERATURE = {"albers": 0.34, "detailing": 0.245}  # mean elasticities: Albers e
 POWER_NEEDED = LITERATURE["albers"]
 ALPHA = 0.05
 TESTS = ("lead", "targeting", "permuted", "peers")
+ERRORS = ("few_accounts", "few_months", "permuted")  # gates without which the error of an estimate is not known either
 LADDER = ["method", "elasticity", "low", "high", "account_months", "n_accounts", "reason"]
 CLASSES = ["opening_size", "n_accounts", "estimate", "pooled_estimate", "pooled_low", "pooled_high", "reason"]
 LEVELS = ["visitor", "visits", "against_first", "against_low", "against_high"]
@@ -75,7 +76,9 @@ def visit_power(result: Visits) -> Finding:
     is_fine = seen.elasticity <= POWER_NEEDED
     values = {"smallest": 10 * seen.elasticity, "power": seen.power, "usual": 10 * POWER_NEEDED}
     values |= {"reach": 10 * seen.reach, "worth": seen.freedom + 1}
-    verdict, reason = judge(Gate(is_fine, Verdict.CAUTION, say("visits.power_weak", **values)))
+    untold = _reasons(result.evidence, [name for name in ERRORS if name in result.evidence.failed])
+    gates = (Gate(False, Verdict.NO_CONCLUSION, why) for why in untold)
+    verdict, reason = judge(*gates, Gate(is_fine, Verdict.CAUTION, say("visits.power_weak", **values)))
     return Finding(
         "visits.power",
         say("visits.power_fine" if is_fine else "visits.power_poor", **values),
