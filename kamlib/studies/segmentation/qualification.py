@@ -41,7 +41,7 @@ def qualify(accounts: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     ----------
     accounts
         What :func:`~kamlib.studies.segmentation.standing.stand` and
-        :func:`~kamlib.studies.segmentation.evidence.read_evidence` say of each account, its class
+        :func:`~kamlib.studies.segmentation.evidence.evidence` say of each account, its class
         ``abc``, and ``revenue_before``.
     settings
         The book's settings, with their thresholds.
