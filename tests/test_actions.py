@@ -15,6 +15,7 @@ from kamlib.studies import actions, dues, follow_up
 from books import small_frames, write_folder
 
 ASKED = pd.Timestamp("2026-06-30")
+NAMELESS = actions.Names(pd.Series(dtype="str"), pd.Series(dtype="str"))
 ONE = pd.DataFrame({"account_id": ["0001"], "manager_id": ["M01"]})
 SHOWS = {
     "contact": ("visits", {"visit_id": "V", "visit_date": "2026-08-01", "channel": "call"}),
@@ -188,8 +189,12 @@ def test_every_role_has_a_name():
     assert {f"actions.owner_{role}" for role in actions.ROLES} <= set(keys())
 
 
+def _named(account: str, manager: str) -> actions.Names:
+    return actions.Names(pd.Series({account: "Acme"}), pd.Series({manager: "Lin"}))
+
+
 def test_words_name_the_account_the_owner_and_the_measure():
-    worded = in_words(_rows(), pd.Series({"0001": "Acme", "M01": "Lin"})).iloc[0]
+    worded = in_words(_rows(), _named("0001", "M01")).iloc[0]
     assert worded[["what", "owner", "measure"]].tolist() == [
         "Contact Acme",
         "Lin",
@@ -198,15 +203,20 @@ def test_words_name_the_account_the_owner_and_the_measure():
     assert worded["why"] == "The last contact was on 30 June 2026; the rule is one at least every 31 days."
 
 
+def test_an_account_and_a_manager_with_the_same_identifier_keep_their_names():
+    worded = in_words(_rows().assign(manager_id="0001"), _named("0001", "0001")).iloc[0]
+    assert worded[["what", "owner"]].tolist() == ["Contact Acme", "Lin"]
+
+
 def test_without_names_identifiers_stand_in_and_a_missing_manager_is_said():
     orphan = _rows().assign(manager_id=None)
-    assert in_words(orphan, pd.Series(dtype="str"))["owner"].tolist() == ["the account manager (none on file)"]
-    assert in_words(_rows(), pd.Series(dtype="str"))["owner"].tolist() == ["M01"]
+    assert in_words(orphan, NAMELESS)["owner"].tolist() == ["the account manager (none on file)"]
+    assert in_words(_rows(), NAMELESS)["owner"].tolist() == ["M01"]
 
 
 def test_the_report_holds_the_actions_as_table_and_calendar(tmp_path, monkeypatch):
     monkeypatch.setenv("KAM_OUTPUT", str(tmp_path))
-    publish.actions(in_words(_rows(), pd.Series(dtype="str")), ASKED)
+    publish.actions(in_words(_rows(), NAMELESS), ASKED)
     written = pd.read_parquet(tmp_path / "tables" / "actions.parquet")
     assert set(actions.COLUMNS) <= set(written)
     assert (tmp_path / "calendars" / "actions-M01.ics").read_text().count("BEGIN:VEVENT") == 1
@@ -217,13 +227,13 @@ def test_what_the_director_decides_stands_in_a_calendar_of_its_own(tmp_path, mon
     monkeypatch.setenv("KAM_REPORT", "account_plan")
     step = actions.step("account_plan.decide", ASKED, 30, "K093", "director", "M01")
     own = actions.propose("contact", "dues.contact", ONE, ASKED, "K077", since=ASKED, count=31)
-    publish.actions(in_words(actions.gather([own, step], ASKED), pd.Series(dtype="str")), ASKED)
+    publish.actions(in_words(actions.gather([own, step], ASKED), NAMELESS), ASKED)
     written = {path.name for path in (tmp_path / "calendars").iterdir()}
     assert written == {"account_plan-M01.ics", "account_plan-director.ics"}
 
 
 def test_actions_without_a_column_or_twice_are_refused():
-    worded = in_words(_rows(), pd.Series(dtype="str"))
+    worded = in_words(_rows(), NAMELESS)
     with pytest.raises(RequestError, match="actions lack 1 columns: owner"):
         publish.actions(worded.drop(columns="owner"), ASKED)
     with pytest.raises(RequestError, match="1 actions have the identifier of another one"):

@@ -69,7 +69,7 @@ def test_the_cost_of_large_accounts_is_held_against_that_of_small_ones(result, l
 
 @pytest.mark.parametrize(("change", "start"), [
     ({"known": ()}, "The margin of"),
-    ({"peak": float("nan")}, "After visits, development and service, promotions 2"),
+    ({"peak": float("nan")}, "After what visits, promotions, development and service cost, 2"),
 ])  # fmt: skip
 def test_what_is_left_is_said_by_what_is_known(result, change, start):
     assert words.left(replace(result, **change)).sentence.startswith(start)

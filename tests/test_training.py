@@ -152,6 +152,26 @@ def test_the_answer_is_shown_on_request_after_two_wrong_ones(questions):
     assert said == [(False, 0, False), (False, 0, False), (False, 0, True)]
 
 
+@pytest.mark.parametrize("kind", ["marks", "order"])
+def test_from_the_second_wrong_answer_on_the_rows_that_are_wrong_are_named(questions, kind):
+    question = questions[kind]
+    widget = Exercise(question, lambda *entry: None)
+    wrong = frozenset(question.rows.index) if kind == "marks" else (*question.answer[1:], question.answer[0])
+    row = next(key for key in question.rows.index if key not in question.answer) if kind == "marks" else wrong[0]
+    named = cards.escape(cards.row_label(question.rows, row))
+    _answer(widget, wrong)
+    assert named not in widget.said.value
+    _answer(widget, wrong)
+    assert named in widget.said.value
+
+
+def test_how_far_a_number_may_be_off_is_told_before_the_answer(questions):
+    widget = Exercise(questions["number"], lambda *entry: None)
+    assert any(
+        cards.leeway(questions["number"]) in str(getattr(part, "value", "")) for part in _all(widget.control.widget)
+    )
+
+
 def test_checking_without_a_choice_asks_for_one_and_records_nothing(questions):
     said = []
     widget = Exercise(questions["choice"], lambda *entry: said.append(entry))

@@ -24,7 +24,7 @@ from kamlib.reports.sentences import say
 
 HEADLINES = 6
 OWN = {FINDING, TABLE, FIGURE, NOTE}
-_SHOWN = ["kam-finding", "kam-table", "kam-figure", "kam-bare"]
+_SHOWN = ["kam-finding", "kam-table", "kam-figure", "kam-bare", "kam-checklist"]
 _SECRET = uuid.uuid4().hex  # of this process: no notebook can guess a mark and so bring back what is not its own
 _ONE_AT_A_TIME = threading.Lock()
 _REMEMBERED = 512  # cells of which the exporter keeps what it made

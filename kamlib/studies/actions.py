@@ -9,6 +9,8 @@ playbooks that ask for the same thing ask for one.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import pandas as pd
 
 from kamlib.book.store import Book
 from kamlib.errors import RequestError
+from kamlib.studies.portfolio import manager_names
 
 COLUMNS = [
     "action_id",
@@ -173,15 +176,21 @@ def read_earlier(previous: str) -> pd.DataFrame | None:
     return earlier if len(earlier) else None
 
 
-def names(book: Book, rows: pd.DataFrame) -> pd.Series:
-    """Names of the accounts and managers of actions, by their identifiers."""
-    found = []
-    for table, key in (("accounts", "account_id"), ("managers", "manager_id")):
-        if table in book.tables and len(rows):
-            named = book.table(table, key, "name")
-            wanted = rows[key].dropna().unique().tolist()
-            found.append(book.collect(named.filter(named[key].isin(wanted)), [key]).set_index(key)["name"])
-    return pd.concat(found) if found else pd.Series(dtype="str")
+@dataclass(frozen=True, eq=False)
+class Names:
+    """Names by account_id, by manager_id and of details, apart: an account and a manager may share an identifier."""
+
+    accounts: pd.Series
+    managers: pd.Series
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+def names(book: Book, rows: pd.DataFrame) -> Names:
+    """Names of the accounts of actions, and of all managers, by their identifiers."""
+    named = book.table("accounts", "account_id", "name")
+    wanted = rows["account_id"].dropna().unique().tolist() if len(rows) else []
+    found = book.collect(named.filter(named.account_id.isin(wanted)), ["account_id"]).set_index("account_id")["name"]
+    return Names(found, manager_names(book))
 
 
 def _none() -> pd.DataFrame:

@@ -132,4 +132,4 @@ def with_managers(frame: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
     ['Lin Yi-chun', 'M02']
     """
     found = frame["manager_id"].astype(object)
-    return frame.assign(manager=found.map(names.astype(object)).fillna(found))
+    return frame.assign(manager=found.map(names.astype(object)).astype(object).fillna(found))

@@ -64,6 +64,13 @@ def said(text: str, tone: str = "") -> str:
     return f'<div class="kam-said {tone}">{escape(text)}</div>' if text else ""
 
 
+def leeway(question: Question) -> str:
+    """How far off a number still counts as right, in whole steps of the slider."""
+    step = question.span[2]
+    off = (question.tolerance + 1e-9) // step * step
+    return wording.say("leeway" if off else "leeway_none", off=off, unit=question.unit)
+
+
 def answer_text(question: Question) -> str:
     """The right answer in words."""
     if question.kind == "choice":
@@ -75,6 +82,24 @@ def answer_text(question: Question) -> str:
     if question.kind == "order":
         return " → ".join(named[key] for key in question.answer)
     return "; ".join(named[key] for key in question.rows.index if key in question.answer)
+
+
+def misjudged(question: Question, given) -> str:
+    """Which rows an answer has wrong: those marked and left out, or the first that is out of its place."""
+    if question.kind == "order":
+        wrong = [(key, place) for place, key in enumerate(given, start=1) if question.answer[place - 1] != key]
+        placed = {key: place for place, key in enumerate(question.answer, start=1)}
+        told = [("out_of_place", {"stands": place, "belongs": placed[key], "rows": [key]}) for key, place in wrong[:1]]
+    elif question.kind == "marks":
+        apart = (("marked_wrongly", given - question.answer), ("left_out", question.answer - given))
+        told = [(kind, {"rows": [key for key in question.rows.index if key in keys]}) for kind, keys in apart if keys]
+    else:
+        told = []
+    return " ".join(wording.say(kind, **values | {"rows": _labels(question, values["rows"])}) for kind, values in told)
+
+
+def _labels(question: Question, keys: list) -> str:
+    return "; ".join(row_label(question.rows, key) for key in keys)
 
 
 def row_label(rows: pd.DataFrame, key) -> str:
@@ -90,7 +115,8 @@ def as_read(question: Question) -> dict:
         parts.append(f"<p>{escape(wording.say('choose_from'))}</p><ul>{items}</ul>")
     elif question.kind == "number":
         lowest, highest, _ = question.span
-        parts.append(said(wording.say("number_static", unit=question.unit, lowest=lowest, highest=highest)))
+        asked = wording.say("number_static", unit=question.unit, lowest=lowest, highest=highest)
+        parts.append(said(f"{asked} {leeway(question)}"))
     else:
         parts.append(table(question.rows))
         parts.append(said(wording.say("mark_static" if question.kind == "marks" else "order_static")))

@@ -46,7 +46,8 @@ class Number:
         less.on_click(lambda _: self._move(-step))
         more.on_click(lambda _: self._move(step))
         told = w.Label(wording.say("number"))
-        self.widget = w.HBox([told, less, self.slider, more, w.Label(question.unit)])
+        row = w.HBox([told, less, self.slider, more, w.Label(question.unit)])
+        self.widget = w.VBox([row, w.HTML(f"<small>{cards.escape(cards.leeway(question))}</small>")])
 
     def _touch(self, _change) -> None:
         self.is_touched = True
@@ -146,6 +147,7 @@ class Exercise:
     def __init__(self, question: Question, record: Callable[[bool, int, bool], None], solved_on: str = "") -> None:
         self.question, self.record = question, record
         self.hints_taken = self.wrong = 0
+        self.which = ""
         self.control = CONTROLS[question.kind](question)
         self.said, self.hints = w.HTML(), w.HTML()
         self.check = self._button("check", self._on_check, "primary")
@@ -172,14 +174,15 @@ class Exercise:
             return
         reply = grade(self.question, given)
         self.record(reply.is_right, self.hints_taken, False)
-        self._tell(reply)
+        self._tell(reply, cards.misjudged(self.question, given))
 
-    def _tell(self, reply: Reply) -> None:
+    def _tell(self, reply: Reply, which: str) -> None:
         if reply.is_right:
             self.said.value = cards.said(f"✓ {reply.text} {self.question.explanation}", "right")
             return
         self.wrong += 1
-        self.said.value = cards.said(reply.text, "wrong")
+        self.which = which
+        self.said.value = cards.said(f"{reply.text} {which}" if self.wrong >= 2 else reply.text, "wrong")
         if self.wrong >= 2:
             self.reveal.layout.display = ""
 
@@ -193,8 +196,8 @@ class Exercise:
 
     def _on_reveal(self) -> None:
         self.record(False, self.hints_taken, True)
-        told = f"{wording.say('answer_is')} {cards.answer_text(self.question)}. {self.question.explanation}"
-        self.said.value = cards.said(told)
+        answer = f"{wording.say('answer_is')} {cards.answer_text(self.question)}."
+        self.said.value = cards.said(" ".join(filter(None, (answer, self.which, self.question.explanation))))
 
 
 def _solved_before(day: str) -> str:

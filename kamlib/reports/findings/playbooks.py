@@ -18,7 +18,7 @@ def action_record(result: FollowUp, playbook: str) -> Finding:
     identifier = f"{playbook}.follow_up"
     if result.rows is None:
         reason = say("actions.follow_first")
-        return Finding(identifier, say("actions.follow_none"), verdict=Verdict.NO_CONCLUSION, reason=reason)
+        return Finding(identifier, say("actions.follow_none"), n=0, verdict=Verdict.NO_CONCLUSION, reason=reason)
     counts = {status: result.count(status) for status in (DONE, OPEN, OVERDUE, UNSEEN)}
     n = len(result.rows)
     only = next((status for status, count in counts.items() if count == n == 1), "")

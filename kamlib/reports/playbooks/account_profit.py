@@ -27,7 +27,8 @@ def left(result: ProfitPlan) -> Finding:
     if rows.empty or not result.coverage > 0:
         return said("account_profit.left_unknown", practices=practices, verdict=_NONE)
     losing = rows[rows["left"] < 0]
-    costs = ", ".join(say(f"account_profit.cost_{cost}") for cost in result.known)
+    listed = sorted(result.known, key=lambda cost: cost == "service_cost")  # last, since it reads "... and service"
+    costs = ", ".join(say(f"account_profit.cost_{cost}") for cost in listed)
     values = {"total": abs(rows["left"].sum()), "losing": len(losing), "lost": -losing["left"].sum(), "costs": costs}
     values |= {"peak": result.peak, "peak_share": result.peak_share, "practices": practices}
     branch = "bare" if not result.known else "all" if losing.empty else "some" if result.peak > 0 else "down"

@@ -11,11 +11,12 @@ from kamlib.reports.playbooks.said import said
 from kamlib.reports.sentences import say
 from kamlib.studies import shares
 from kamlib.studies.plans.annual_symposium import SymposiumPlan
+from kamlib.studies.portfolio import with_managers
 
-GUEST_COLUMNS = ["name", "manager_id", "revenue", "came_said", "last_satisfaction", "open_cases"]
+GUEST_COLUMNS = ["name", "manager", "revenue", "came_said", "last_satisfaction", "open_cases"]
 TOPIC_COLUMNS = ["category", "case_count", "cases_before", "case_rate", "case_rate_before", "changed"]
 NAIVE_COLUMNS = ["compared", "gap_share", "gap_from", "gap_to", "n_came", "n_absent"]
-UNHEARD_COLUMNS = ["name", "manager_id", "last_satisfaction", "answered_on"]
+UNHEARD_COLUMNS = ["name", "manager", "last_satisfaction", "answered_on"]
 FEWEST = 20
 _NONE = Verdict.NO_CONCLUSION
 
@@ -48,7 +49,8 @@ def attendance(result: SymposiumPlan) -> Finding:
 def guest_table(result: SymposiumPlan) -> pd.DataFrame:
     """Whom to invite, with what is known of each."""
     came = [say(f"annual_symposium.was_{_word(flag)}") for flag in result.guests["came_last"]]
-    return result.guests.assign(came_said=came).rename(columns={"satisfaction": "last_satisfaction"})
+    rows = with_managers(result.guests, result.names.managers)
+    return rows.assign(came_said=came).rename(columns={"satisfaction": "last_satisfaction"})
 
 
 def _word(flag) -> str:
@@ -124,4 +126,5 @@ def content(result: SymposiumPlan) -> Finding:
 
 def unheard_table(result: SymposiumPlan) -> pd.DataFrame:
     """Who is not content and was not contacted since."""
-    return result.unheard.rename(columns={"satisfaction": "last_satisfaction", "surveyed_on": "answered_on"})
+    rows = with_managers(result.unheard, result.names.managers)
+    return rows.rename(columns={"satisfaction": "last_satisfaction", "surveyed_on": "answered_on"})

@@ -146,7 +146,7 @@ def brief_table(result: SellingPlan) -> pd.DataFrame:
 
 def _manager(result: SellingPlan) -> str:
     known = result.account["manager_id"]
-    return str(result.names.get(known, known)) if isinstance(known, str) else "–"
+    return str(result.names.managers.get(known, known)) if isinstance(known, str) else "–"
 
 
 def _roles(people: pd.DataFrame) -> str:
@@ -160,7 +160,8 @@ def both_gain(result: SellingPlan) -> Finding:
     known = {gift: amount for gift, amount in given.items() if pd.notna(amount)}
     if not known:
         return said("consultative_selling.both_absent", practices=("K099",), verdict=_NONE, **values)
-    parts = [say(f"consultative_selling.gift_{gift}", amount=amount) for gift, amount in known.items()]
+    told = {gift if amount else f"{gift}_none": amount for gift, amount in known.items()}
+    parts = [say(f"consultative_selling.gift_{gift}", amount=amount) for gift, amount in told.items()]
     on_time = result.on_time
     if on_time is not None and on_time.n:
         parts.append(say("consultative_selling.gift_on_time", share=on_time.value, n=on_time.n))

@@ -9,9 +9,10 @@ from kamlib.reports.playbooks.said import said
 from kamlib.reports.sentences import say
 from kamlib.studies.departments import STALE_DAYS
 from kamlib.studies.plans.customer_file import BACKUP_DAYS, FileReview
+from kamlib.studies.portfolio import with_managers
 
 SHARED_COLUMNS = ["department", "table", "answers_what", "rows", "last_on"]
-GAP_COLUMNS = ["name", "manager_id", "missing", "empty", "revenue"]
+GAP_COLUMNS = ["name", "manager", "missing", "empty", "revenue"]
 
 
 def principles(result: FileReview) -> Finding:
@@ -29,7 +30,8 @@ def principles(result: FileReview) -> Finding:
 def gap_table(result: FileReview) -> pd.DataFrame:
     """The largest accounts with an empty field, the field in words."""
     told = [say(f"customer_file.field_{field}") for field in result.gaps["missing"]]
-    return result.gaps.assign(missing=pd.Series(told, result.gaps.index, dtype="str"))
+    rows = with_managers(result.gaps, result.names.managers)
+    return rows.assign(missing=pd.Series(told, rows.index, dtype="str"))
 
 
 def principle_table(result: FileReview) -> pd.DataFrame:

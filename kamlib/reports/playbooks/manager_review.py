@@ -9,8 +9,8 @@ from kamlib.reports.playbooks.said import said
 from kamlib.reports.sentences import say
 from kamlib.studies.plans.manager_review import ManagerReview
 
-SCORE_COLUMNS = ["manager_id", "name", "accounts", "answers", "score", "drawn", "low", "high", "differs_said"]
-STEP_COLUMNS = ["manager_id", "name", "overdue_share", "logged_late_share", "late_cases"]
+SCORE_COLUMNS = ["manager", "accounts", "answers", "score", "drawn", "low", "high", "differs_said"]
+STEP_COLUMNS = ["manager", "overdue_share", "logged_late_share", "late_cases"]
 
 
 def scores(result: ManagerReview) -> Finding:

@@ -11,9 +11,10 @@ from kamlib.reports.playbooks.said import said
 from kamlib.reports.sentences import say
 from kamlib.studies import shares
 from kamlib.studies.plans.new_product_trial import TrialPlan
+from kamlib.studies.portfolio import with_managers
 
 UPTAKE_COLUMNS = ["until", "buyers", "uptake"]
-CANDIDATE_COLUMNS = ["pair", "arm_said", "name", "manager_id", "category_revenue", "taken_early"]
+CANDIDATE_COLUMNS = ["pair", "arm_said", "name", "manager", "category_revenue", "taken_early"]
 REFUSED_COLUMNS = ["name", "why_not"]
 PRODUCT_COLUMNS = ["product_id", "product", "category", "launched_on", "launch_basis"]
 FEWEST, BLUNT = 10, 0.25
@@ -86,7 +87,8 @@ def candidate_table(result: TrialPlan) -> pd.DataFrame:
     """The pairs, and which of the two is asked first."""
     if result.candidates.empty:
         return pd.DataFrame(columns=CANDIDATE_COLUMNS)
-    return result.candidates.assign(arm_said=[say(f"new_product_trial.arm_{a}") for a in result.candidates["arm"]])
+    rows = with_managers(result.candidates, result.names.managers)
+    return rows.assign(arm_said=[say(f"new_product_trial.arm_{a}") for a in rows["arm"]])
 
 
 def refused_table(result: TrialPlan) -> pd.DataFrame:

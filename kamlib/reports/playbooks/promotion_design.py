@@ -12,14 +12,15 @@ from kamlib.reports.sentences import say
 from kamlib.studies import promotion_effects as effects
 from kamlib.studies import shares
 from kamlib.studies.plans.promotion_design import PromotionPlan
+from kamlib.studies.portfolio import with_managers
 
 STEP_COLUMNS = ["month_said", "effect_share", "effect_low", "effect_high"]
 KIND_COLUMNS = ["kind_said", "promotions", "promotion_cost", "promoted_revenue", "cost_share"]
 REBATE_COLUMNS = ["name", "starts_on", "ends_on", "threshold_amount", "bought_amount", "reach", "last_share"]
-CALENDAR_COLUMNS = ["name", "manager_id", "kind_said", "category", "ran_on", "again_on"]
+CALENDAR_COLUMNS = ["name", "manager", "kind_said", "category", "ran_on", "again_on"]
 TEMPLATE_COLUMNS = ["topic", "on_file", "to_agree"]
 CATEGORY_COLUMNS = ["category", "revenue", "revenue_previous", "promoted_on"]
-UNTRAINED_COLUMNS = ["name", "manager_id"]
+UNTRAINED_COLUMNS = ["name", "manager"]
 CERTAIN = 0.05
 FEWEST_NEAR = 20
 
@@ -134,7 +135,7 @@ def ahead(result: PromotionPlan) -> Finding:
 
 def calendar_table(result: PromotionPlan) -> pd.DataFrame:
     """Last year's promotions in the time ahead."""
-    rows = result.calendar.rename(columns={"due_on": "again_on"})
+    rows = with_managers(result.calendar, result.names.managers).rename(columns={"due_on": "again_on"})
     return rows.assign(kind_said=_kinds(rows["kind"]))
 
 
@@ -188,3 +189,8 @@ def training(result: PromotionPlan) -> Finding:
 
 def _kinds(kinds) -> list[str]:
     return [say(f"promotion_design.kind_{kind}") for kind in kinds]
+
+
+def untrained_table(result: PromotionPlan) -> pd.DataFrame:
+    """The key accounts whose people came to no training."""
+    return with_managers(result.untrained, result.names.managers)

@@ -12,9 +12,10 @@ from kamlib.reports.sentences import say
 from kamlib.studies import shares
 from kamlib.studies.diffusion import FEWEST_FOLLOWED
 from kamlib.studies.plans.reference_accounts import ACTIVE_DAYS, ReferencePlan
+from kamlib.studies.portfolio import with_managers
 
 BROUGHT_COLUMNS = ["name", "referred_name", "referred_on", "has_bought", "revenue"]
-ASK_COLUMNS = ["name", "manager_id", "industry", "last_satisfaction", "prospects"]
+ASK_COLUMNS = ["name", "manager", "industry", "last_satisfaction", "prospects"]
 BENCHMARK_COLUMNS = ["industry", "customers", "prospects", "references", "benchmark", "last_satisfaction"]
 CLUB_COLUMNS = ["benefit_said", "accounts_asked", "invitations", "came_share", "came_low", "came_high"]
 CERTAIN, FEWEST = 0.05, 20
@@ -72,7 +73,8 @@ def asking(result: ReferencePlan) -> Finding:
 
 def ask_table(result: ReferencePlan) -> pd.DataFrame:
     """Whom to ask, key accounts with prospects in their trade first."""
-    return result.askable.rename(columns={"satisfaction": "last_satisfaction"})
+    rows = with_managers(result.askable, result.names.managers)
+    return rows.rename(columns={"satisfaction": "last_satisfaction"})
 
 
 def benchmarks(result: ReferencePlan) -> Finding:

@@ -30,6 +30,8 @@ def said(
     >>> said("contact_cadence.principles_absent", verdict=Verdict.NO_CONCLUSION).id
     'contact_cadence.principles'
     """
+    if verdict is Verdict.NO_CONCLUSION and n is None:
+        n = 0  # nothing to judge by: the page lists it last, and folds a chapter that has nothing else
     playbook, branch = key.split(".")
     values = {"n": n, "value": value, **values}
     sentence = say(key, **values)

@@ -8,8 +8,9 @@ from kamlib.reports.finding import Finding, Verdict
 from kamlib.reports.playbooks.said import said
 from kamlib.reports.sentences import say
 from kamlib.studies.plans.selection_review import DECIDED, RATERS_WANTED, SelectionReview
+from kamlib.studies.portfolio import with_managers
 
-AGENDA_COLUMNS = ["name", "manager_id", "decision_said", "reason", "value", "criteria_met", "gates_failed"]
+AGENDA_COLUMNS = ["name", "manager", "decision_said", "reason", "value", "criteria_met", "gates_failed"]
 LACKING_COLUMNS = ["name", "tests_met", "tests_known", "raters", "missing_fields"]
 
 
@@ -28,7 +29,8 @@ def agenda(result: SelectionReview) -> Finding:
 def agenda_table(result: SelectionReview) -> pd.DataFrame:
     """The accounts to decide on, with what is proposed in words."""
     said_rows = [say(f"selection_review.said_{decision}") for decision in result.agenda["decision"]]
-    return result.agenda.assign(decision_said=pd.Series(said_rows, result.agenda.index, dtype="str"))
+    rows = with_managers(result.agenda, result.names.managers)
+    return rows.assign(decision_said=pd.Series(said_rows, rows.index, dtype="str"))
 
 
 def evidence(result: SelectionReview) -> Finding:
@@ -36,7 +38,7 @@ def evidence(result: SelectionReview) -> Finding:
     rows, practices = result.agenda, ("K003", "K004", "K005")
     if rows.empty:
         return said("selection_review.evidence_none", 0, "accounts", practices=practices)
-    lacking = int(((rows["raters"] < RATERS_WANTED) | (rows["missing_fields"] != "")).sum())
+    lacking = len(_lacking(rows))
     if rows["raters"].isna().all():
         verdict = Verdict.CAUTION
         return said("selection_review.evidence_unrated", len(rows), "accounts", len(rows), "", practices, verdict)
@@ -44,6 +46,20 @@ def evidence(result: SelectionReview) -> Finding:
     decision = "selection_review.do_bring" if lacking else ""
     n = len(rows)
     return said(f"selection_review.evidence_{branch}", lacking, "accounts", n, decision, practices, lacking=lacking)
+
+
+def lacking_table(result: SelectionReview) -> pd.DataFrame:
+    """The accounts of which something is lacking, the empty fields in words."""
+    rows = _lacking(result.agenda)
+    told = [
+        ", ".join(say(f"selection_review.field_{f}") for f in fields.split(", ") if f)
+        for fields in rows["missing_fields"]
+    ]
+    return rows.assign(missing_fields=pd.Series(told, rows.index, dtype="str"))
+
+
+def _lacking(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[(rows["raters"] < RATERS_WANTED) | (rows["missing_fields"] != "")]
 
 
 def room(result: SelectionReview) -> Finding:

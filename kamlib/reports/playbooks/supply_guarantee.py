@@ -12,13 +12,14 @@ from kamlib.reports.sentences import say
 from kamlib.studies import peaks as seasons
 from kamlib.studies import shares
 from kamlib.studies.plans.supply_guarantee import PEAK_INDEX, SupplyPlan
+from kamlib.studies.portfolio import with_managers
 
 PEAK_COLUMNS = ["category", "peak_month", "order_by", "peak_index", "peak_need", "peak_low", "peak_high"]
 NEED_COLUMNS = ["name", "category", "peak_month", "bought", "peak_need"]
 COVER_COLUMNS = ["name", "product", "counted_on", "on_hand", "cover_days", "runs_out_on", "cover_basis"]
 SERVICE_COLUMNS = ["category", "lines", "on_time", "on_time_low", "on_time_high", "in_full"]
 SHORTAGE_COLUMNS = ["category", "short_month", "lines", "came_well", "came_usually"]
-LATE_COLUMNS = ["name", "manager_id", "late_lines", "promised_on"]
+LATE_COLUMNS = ["name", "manager", "late_lines", "promised_on"]
 YEAR = 12
 MISS_LARGE, MISS_USELESS = 0.25, 0.5
 GOOD_SERVICE = 0.98
@@ -182,7 +183,8 @@ def late_lines(result: SupplyPlan) -> Finding:
 
 def late_table(result: SupplyPlan) -> pd.DataFrame:
     """Who waits, the longest first."""
-    return pd.DataFrame(columns=LATE_COLUMNS) if result.late is None else result.late
+    rows = result.late
+    return pd.DataFrame(columns=LATE_COLUMNS) if rows is None else with_managers(rows, result.names.managers)
 
 
 def _month(days: pd.Series) -> list[str]:

@@ -10,8 +10,9 @@ from kamlib.reports.finding import Finding, Verdict
 from kamlib.reports.playbooks.said import said
 from kamlib.reports.sentences import say
 from kamlib.studies.plans.virtual_team import TeamPlan
+from kamlib.studies.portfolio import with_managers
 
-OWNER_COLUMNS = ["name", "manager_id", "owners", "owner_changes", "people", "owner_share"]
+OWNER_COLUMNS = ["name", "manager", "owners", "owner_changes", "people", "owner_share"]
 HOUR_COLUMNS = ["name", "hours", "key_share", "key_accounts", "small_accounts", "is_mixed"]
 SOLVER_COLUMNS = ["category", "case_count", "open_cases", "median_days", "solver", "solved", "solver_days"]
 JOURNEY_COLUMNS = ["phase_said", "what_said", "for_key", "for_other", "n_key", "n_other"]
@@ -43,7 +44,7 @@ def who_comes(result: TeamPlan) -> Finding:
 
 def owner_table(result: TeamPlan) -> pd.DataFrame:
     """The key accounts, those with a question of ownership first."""
-    return result.owners.rename(columns={"changes": "owner_changes"})
+    return with_managers(result.owners, result.names.managers).rename(columns={"changes": "owner_changes"})
 
 
 def mixing(result: TeamPlan) -> Finding:

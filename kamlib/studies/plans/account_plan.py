@@ -50,7 +50,7 @@ class AccountPlan:
     goal: float
     market: tuple[float, int]
     actions: pd.DataFrame
-    names: pd.Series
+    names: actions.Names
     revenue_previous: float = np.nan
 
 

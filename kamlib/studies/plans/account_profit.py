@@ -52,7 +52,7 @@ class ProfitPlan:
     spent: pd.DataFrame
     trade: pd.DataFrame
     actions: pd.DataFrame
-    names: pd.Series
+    names: actions.Names
 
 
 def measure(book: Book, accounts_at_most: int = 15) -> ProfitPlan:

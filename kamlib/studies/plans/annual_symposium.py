@@ -55,7 +55,7 @@ class SymposiumPlan:
     content_from: int
     unheard: pd.DataFrame
     actions: pd.DataFrame
-    names: pd.Series
+    names: actions.Names
 
 
 def measure(book: Book, content_from: int = 8, guests_at_most: int = 50, keys=None) -> SymposiumPlan:

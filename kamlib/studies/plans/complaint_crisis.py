@@ -49,7 +49,7 @@ class CrisisPlan:
     silent: tuple[int, int]
     scenario: dict
     actions: pd.DataFrame
-    names: pd.Series
+    names: actions.Names
 
 
 def measure(book: Book) -> CrisisPlan:

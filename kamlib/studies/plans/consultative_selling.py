@@ -53,7 +53,7 @@ class SellingPlan:
     heard: pd.DataFrame
     given: dict[str, float]
     actions: pd.DataFrame
-    names: pd.Series
+    names: actions.Names
 
 
 def measure(book: Book, account_id: str = "") -> SellingPlan:

@@ -37,7 +37,7 @@ class ContactPlan:
     askable: pd.DataFrame
     least_satisfaction: float
     actions: pd.DataFrame
-    names: pd.Series
+    names: actions.Names
 
 
 def measure(book: Book, due: pd.DataFrame, contacts_a_day: int = 6) -> ContactPlan:

@@ -62,7 +62,7 @@ class FileReview:
     backup_on: pd.Timestamp
     found: pd.DataFrame
     actions: pd.DataFrame
-    names: pd.Series
+    names: actions.Names
 
 
 def measure(book: Book, find: str = "", backups: str = "") -> FileReview:

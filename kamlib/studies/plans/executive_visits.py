@@ -40,7 +40,7 @@ class VisitProgramme:
     days_allowed: float
     has_visits: bool
     actions: pd.DataFrame
-    names: pd.Series
+    names: actions.Names
 
     @property
     def planned(self) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from kamlib.book.periods import months_before
 from kamlib.book.store import Book
 from kamlib.studies import actions
 from kamlib.studies.cadence import keep_rhythm
+from kamlib.studies.portfolio import with_managers
 
 MONTHS, LEVEL = 12, 0.9
 FEWEST_ANSWERS, FEWEST_MANAGERS = 20, 3
@@ -26,10 +27,11 @@ class ManagerReview:
     Attributes
     ----------
     as_of : day the book is read as of.
-    managers : one row each, by identifier and in no other order: manager_id, name, accounts, answers (accounts that
-        scored the manager in twelve months), answered_share, score (mean, 0 to 10), drawn (drawn towards the mean of
-        all), low and high (90 % interval of it), differs (``above``, ``below`` or empty), overdue_share (accounts out
-        of rhythm), logged_late_share, late_cases (complaints open too long). Missing where the book cannot tell.
+    managers : one row each, by identifier and in no other order: manager_id, manager (the name), accounts, answers
+        (accounts that scored the manager in twelve months), answered_share, score (mean, 0 to 10), drawn (towards the
+        mean of all), low and high (90 % interval of it), differs (``above``, ``below`` or empty), overdue_share
+        (accounts out of rhythm), logged_late_share, late_cases (complaints open too long).
+        Missing where the book cannot tell.
     mean, answers : mean score and number of answers of all.
     can_compare : whether there are answers and managers enough to compare at all.
     actions, names : the actions, and the names in them.
@@ -41,7 +43,7 @@ class ManagerReview:
     answers: int
     can_compare: bool
     actions: pd.DataFrame
-    names: pd.Series
+    names: actions.Names
 
 
 def measure(book: Book) -> ManagerReview:
@@ -62,10 +64,10 @@ def measure(book: Book) -> ManagerReview:
     can_compare = len(scores) >= FEWEST_ANSWERS and (frame["answers"] > 1).sum() >= FEWEST_MANAGERS
     frame["differs"] = frame["differs"].fillna("") if can_compare else ""
     rows = actions.gather(_proposed(frame, accounts, scores, as_of), as_of)
-    names = actions.names(book, frame.assign(account_id=""))
-    frame.insert(1, "name", [names.get(key, key) for key in frame["manager_id"]])
+    names = actions.names(book, rows)
+    frame = with_managers(frame, names.managers)
     mean = float(scores["manager_score"].mean()) if len(scores) else np.nan
-    return ManagerReview(as_of, frame, mean, len(scores), bool(can_compare), rows, actions.names(book, rows))
+    return ManagerReview(as_of, frame, mean, len(scores), bool(can_compare), rows, names)
 
 
 def draw_together(scores: pd.DataFrame) -> pd.DataFrame:

@@ -60,7 +60,7 @@ class TrialPlan:
     waiting: pd.DataFrame
     trial_days: int
     actions: pd.DataFrame
-    names: pd.Series
+    names: actions.Names
 
 
 def measure(book: Book, product_id: str = "", accounts: int = 20, trial_days: int = 183, keys=None) -> TrialPlan:
@@ -141,10 +141,10 @@ def _nothing(as_of: pd.Timestamp, products: pd.DataFrame | None, trial_days: int
     empty, none = pd.DataFrame(), shares.of(0, 0)
     rows = actions.gather([actions.step("new_product_trial.name_one", as_of, 20, "K052", "marketing")], as_of)
     people = pd.DataFrame(columns=["account_id", "manager_id", "name", "arm"])
-    no_names = pd.Series(dtype="str")
+    nobody = pd.Series(dtype="str")
     return TrialPlan(
         as_of, None, products, empty, none, people, people, none, np.nan, 0, np.nan, None, None, people, trial_days,
-        rows, no_names,
+        rows, actions.Names(nobody, nobody),
     )  # fmt: skip
 
 

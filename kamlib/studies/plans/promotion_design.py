@@ -50,7 +50,7 @@ class PromotionPlan:
     trained: shares.Share | None
     untrained: pd.DataFrame
     actions: pd.DataFrame
-    names: pd.Series
+    names: actions.Names
 
 
 def measure(

@@ -53,7 +53,7 @@ class ReferencePlan:
     word: Diffusion | None
     club: pd.DataFrame | None
     actions: pd.DataFrame
-    names: pd.Series
+    names: actions.Names
 
 
 def measure(book: Book, asked_at_most: int = 15, keys=None) -> ReferencePlan:

@@ -46,7 +46,7 @@ class StagePlan:
     gap: tuple[float, float, float]
     unsettled: pd.DataFrame
     actions: pd.DataFrame
-    names: pd.Series
+    names: actions.Names
 
 
 def measure(book: Book, accounts: pd.DataFrame, keys=None) -> StagePlan:

@@ -39,7 +39,7 @@ class SelectionReview:
     cap: int
     unproven: pd.DataFrame
     actions: pd.DataFrame
-    names: pd.Series
+    names: actions.Names
 
 
 def measure(book: Book, accounts: pd.DataFrame, cap: int) -> SelectionReview:

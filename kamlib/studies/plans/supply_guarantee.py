@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -56,7 +56,7 @@ class SupplyPlan:
     months_judged: int
     late: pd.DataFrame | None
     actions: pd.DataFrame
-    names: pd.Series
+    names: actions.Names
 
 
 def measure(
@@ -114,7 +114,7 @@ def measure(
         0 if lines is None else service.months_judged(lines),
         late,
         rows,
-        actions.names(book, rows),
+        replace(actions.names(book, rows), details=_product_names(cover)),
     )
 
 
@@ -172,6 +172,10 @@ def _cover(book: Book, keys: pd.DataFrame) -> pd.DataFrame | None:
     by_id = products.set_index("product_id").get("name", pd.Series(dtype="str"))
     cover["product"] = cover["product_id"].map(by_id).fillna(cover["product_id"])
     return cover.sort_values(["is_stale", "runs_out_on", "account_id", "product_id"], ignore_index=True)
+
+
+def _product_names(cover: pd.DataFrame | None) -> dict[str, str]:
+    return {} if cover is None else dict(zip(cover["product_id"], cover["product"], strict=True))
 
 
 def _service(lines: pd.DataFrame) -> pd.DataFrame:

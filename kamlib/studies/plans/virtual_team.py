@@ -9,7 +9,7 @@ import pandas as pd
 
 from kamlib.book.store import Book
 from kamlib.studies import actions, service, shares
-from kamlib.studies.portfolio import day_of, portfolio
+from kamlib.studies.portfolio import day_of, manager_names, portfolio
 
 FEWEST_CASES = 3
 MIXED = (0.1, 0.9)
@@ -53,7 +53,7 @@ class TeamPlan:
     minded: shares.Share | None
     least_score: float
     actions: pd.DataFrame
-    names: pd.Series
+    names: actions.Names
 
 
 def measure(book: Book, keys=None) -> TeamPlan:
@@ -137,7 +137,7 @@ def _hours(book: Book, accounts: pd.DataFrame, visits: pd.DataFrame | None) -> p
     by["key_accounts"] = by["manager_id"].map(counts["key"]).fillna(0).astype(int)
     by["small_accounts"] = by["manager_id"].map(counts["small"]).fillna(0).astype(int)
     by["is_mixed"] = by["key_share"].between(*MIXED)
-    by["name"] = by["manager_id"].map(_manager_names(book)).fillna(by["manager_id"])
+    by["name"] = by["manager_id"].map(manager_names(book)).fillna(by["manager_id"])
     return by.drop(columns="key").sort_values(["key_share", "manager_id"], ascending=[False, True], ignore_index=True)
 
 
@@ -148,12 +148,6 @@ def _minded(book: Book, keys: pd.DataFrame, since: pd.Timestamp) -> shares.Share
     mine = asked[asked["account_id"].isin(keys["account_id"])].dropna(subset=["manager_score"])
     last = mine.sort_values(["surveyed_on", "survey_id"]).drop_duplicates("account_id", keep="last")
     return shares.share(last["manager_score"] >= float(book.settings.value("referral_satisfaction")))
-
-
-def _manager_names(book: Book) -> pd.Series:
-    if not book.has("managers", "name"):
-        return pd.Series(dtype="object")
-    return book.frame("managers").set_index("manager_id")["name"]
 
 
 def _cases(book: Book, as_of: pd.Timestamp) -> pd.DataFrame | None:
@@ -177,7 +171,7 @@ def _solvers(book: Book, cases: pd.DataFrame, keys: pd.DataFrame, since: pd.Time
         solved=by.index.map(best["size"]),
         solver_days=by.index.map(best["median"]),
     )
-    names = _manager_names(book)
+    names = manager_names(book)
     rows["solver"] = [names.get(one, one) for one in rows["solver"]]
     return rows.sort_values(["cases", "category"], ascending=[False, True], ignore_index=True)
 
@@ -194,7 +188,7 @@ def _late(book: Book, cases, keys: pd.DataFrame, as_of: pd.Timestamp, allowed: i
     if cases is None:
         return keys.head(0).assign(case_id="", opened_on=pd.NaT, category="", solver="")
     late = cases[cases["is_open"] & ((as_of - cases["opened_on"]).dt.days > allowed)]
-    who, names = _best(cases)["owner_id"], _manager_names(book)
+    who, names = _best(cases)["owner_id"], manager_names(book)
     rows = keys.merge(late[["account_id", "case_id", "opened_on", "category"]], on="account_id")
     rows["solver"] = [names.get(who.get(kind), who.get(kind)) for kind in rows["category"]]
     return rows.sort_values(["opened_on", "case_id"], ignore_index=True)
