@@ -19,6 +19,7 @@ from kamlib.studies.churn.seasonality import Season
 
 FINDINGS = [
     "churn_record",
+    "churn_record_money",
     "churn_model",
     "churn_calibration",
     "value_at_risk",
@@ -33,6 +34,8 @@ FINDINGS = [
     "complaint_effect",
     "complaint_ageing",
     "threading_effect",
+    "executive_effect",
+    "manager_change_effect",
     "concentration_stress",
     "customer_equity",
 ]
@@ -55,6 +58,7 @@ TABLES = [
     "churn_contracts",
     "churn_largest",
     "churn_moves",
+    "churn_open_complaints",
     "churn_agenda",
     "churn_accounts",
 ]
@@ -77,6 +81,7 @@ def _record(said, happened, recomputed=False, open_rows=0):
     n = len(said)
     silent = [1.0] * happened + [0.0] * (n - happened - open_rows) + [np.nan] * open_rows
     rows = pd.DataFrame({"account_id": [f"x{i}" for i in range(n)], "said": said, "is_silent": silent})
+    rows["margin_expected"] = 100.0
     return Record(
         rows.assign(lower=0.0, upper=1.0, due=pd.Timestamp("2026-09-28")), pd.Timestamp("2026-06-30"), recomputed
     )
@@ -117,6 +122,24 @@ def test_the_track_record_says_whether_chance_allows_what_came(result, happened,
     assert "30 June 2026, 10 of 100 accounts" in found.sentence
     assert decision in found.decision
     assert found.verdict is Verdict.USABLE
+
+
+@pytest.mark.parametrize(("happened", "missed", "words"), [(40, 4000.0, ""), (70, 7000.0, "beyond what chance allows")])
+def test_the_record_is_graded_in_money(result, happened, missed, words):
+    found = findings.churn_record_money(replace(result, record=_record([0.2] * 200, happened)))
+    assert found.value == missed
+    assert "4,000 of margin was expected" in found.sentence
+    assert f"{missed:,.0f} was" in found.sentence
+    assert words in found.reason
+
+
+def test_a_record_of_few_silences_is_decided_by_few_accounts(result):
+    found = findings.churn_record_money(replace(result, record=_record([0.1] * 100, 10)))
+    assert "A few large accounts decide the sum." in found.reason
+
+
+def test_a_record_that_is_not_graded_has_no_money(result):
+    assert "cannot be told" in findings.churn_record_money(replace(result, record=None)).sentence
 
 
 def test_a_recomputed_record_is_a_caution(result):
@@ -413,6 +436,28 @@ def test_meeting_more_people_has_a_direction_or_none(result, low, high, words):
     assert words in findings.threading_effect(_driver(result, "threads", 1.0, low, high)).sentence
 
 
+@pytest.mark.parametrize("name", ["executive", "new_manager"])
+@pytest.mark.parametrize(
+    ("low", "high", "words"), [(1.2, 3.4, "times as high"), (0.2, 0.8, "that is, lower"), (0.5, 1.9, "cannot be told")]
+)
+def test_visits_of_executives_and_changes_of_manager_have_a_direction_or_none(result, name, low, high, words):
+    finding = {"executive": findings.executive_effect, "new_manager": findings.manager_change_effect}[name]
+    found = finding(_driver(result, name, np.sqrt(low * high), low, high))
+    assert words in found.sentence
+    assert (found.verdict is Verdict.NO_CONCLUSION) == (words == "cannot be told")
+    assert bool(found.decision) == (name == "new_manager" and low > 1)
+    assert "Too few accounts" in finding(_driver(result, "other", 1.0, 0.9, 1.1)).sentence
+
+
+@pytest.mark.parametrize(
+    ("renewed", "words"), [(83, "Only 17 contracts were not renewed out of 100"), (70, "same renewal rate, whatever")]
+)
+def test_the_one_renewal_rate_is_explained(result, renewed, words):
+    contracts = replace(result.renewals, due=100, renewed=renewed)
+    assert words in findings.renewal_model(replace(result, renewals=contracts))
+    assert findings.renewal_model(replace(result, renewals=None)) == ""
+
+
 def test_few_leavings_give_no_driver(result):
     few = replace(result, drivers=replace(result.drivers, odds=pd.DataFrame(), events=12))
     assert "Only 12 accounts have left" in findings.complaint_effect(few).sentence
@@ -500,6 +545,19 @@ def test_calls_stand_in_the_order_of_what_they_may_bring(result):
     assert shown["gain_of_call"].is_monotonic_decreasing
     assert set(shown["action"]) <= {"call"}
     assert set(findings.CALL_COLUMNS) <= set(shown)
+
+
+def test_an_account_called_without_a_sign_is_called_for_its_size(result):
+    rows = result.accounts.assign(reasons=[[] for _ in range(len(result.accounts))], risk=0.04, action="call")
+    table = findings.churn_accounts(replace(result, accounts=rows, agenda=result.agenda.head(0)), "call")
+    assert set(table["why"]) == {"no warning sign; called for its size, as 4% of such accounts stop"}
+
+
+def test_managers_and_open_complaints_have_names(result):
+    assert not findings.churn_accounts(result)["manager"].str.fullmatch(r"M\d+").any()
+    rows = findings.churn_open_complaints(result)
+    assert rows["age_days"].is_monotonic_decreasing
+    assert rows["name"].notna().all()
 
 
 def test_reasons_are_in_words(result):

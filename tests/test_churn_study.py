@@ -88,10 +88,14 @@ def test_the_winner_is_the_best_by_the_declared_measure_of_those_that_can_win(re
     assert result.winner == able["brier"].idxmin()
 
 
-def test_the_winner_beats_the_plain_rule_and_can_be_taken_at_its_word(result):
-    winner = result.candidates.loc[result.winner]
-    assert winner["lift"] >= result.candidates.loc[result.baseline, "lift"]
-    assert winner["calibration_slope_low"] <= 1 <= winner["calibration_slope_high"]
+def test_the_winner_beats_the_plain_rule(result):
+    assert result.candidates.loc[result.winner, "lift"] >= result.candidates.loc[result.baseline, "lift"]
+
+
+def test_in_a_company_with_enough_silences_the_risks_can_be_taken_at_their_word():
+    with sample_book(1000, 7) as book:  # with thirty silences the slope of a perfect model strays as far as 0.6
+        result = churn.measure(book, draws=20)
+    assert 0.8 <= result.candidates.loc[result.winner, "calibration_slope"] <= 1.2
 
 
 def test_with_shuffled_outcomes_the_lift_is_one(result):

@@ -57,6 +57,22 @@ def churn_record(result: Churn) -> Finding:
     )
 
 
+def churn_record_money(result: Churn) -> Finding:
+    """How much money the risks of the record expected to be missed, and how much was."""
+    graded = result.record.graded if result.record is not None else ()
+    if not len(graded):
+        return nothing("churn.track_record_money", say("churn.record_money_none"))
+    money = graded["margin_expected"].to_numpy()
+    expected, missed = float(graded["said"] @ money), float(graded["is_silent"] @ money)
+    low, high = _by_chance(result.record, money)
+    fair = Gate(low <= missed <= high, Verdict.CAUTION, say("churn.record_money_off"))
+    few = Gate(bool(graded["is_silent"].sum() >= EVENTS_NEEDED), Verdict.CAUTION, say("churn.record_money_few"))
+    verdict, reason = judge(fair, few)
+    sentence = say("churn.record_money", expected=expected, missed=missed, low=low, high=high, what=what(result))
+    return Finding("churn.track_record_money", sentence, missed, "money", (low, high), 0.9, len(graded), verdict,
+                   reason, practices=("K092",))  # fmt: skip
+
+
 def churn_model(result: Churn) -> Finding:
     """Which candidate writes the report, and whether it beat the plain rule."""
     if not len(result.candidates):
@@ -297,8 +313,9 @@ def _is_level(held: Reliability) -> bool:
     return abs(held.gap) <= LEVEL_RIGHT * held.came or held.gap_low <= 0 <= held.gap_high
 
 
-def _by_chance(record: Record, draws: int = 4000) -> tuple[float, float]:
-    """90 % interval of how many fall silent if the risks said were right."""
+def _by_chance(record: Record, weights: float | np.ndarray = 1.0, draws: int = 4000) -> tuple[float, float]:
+    """90 % interval of how many fall silent, or of what they are worth, if the risks said were right."""
     said = record.graded["said"].to_numpy()
-    counts = (np.random.default_rng(0).random((draws, len(said))) < said).sum(axis=1)
-    return float(np.quantile(counts, 0.05)), float(np.quantile(counts, 0.95))
+    worth = np.broadcast_to(weights, said.shape).astype(float)
+    totals = (np.random.default_rng(0).random((draws, len(said))) < said) @ worth
+    return float(np.quantile(totals, 0.05)), float(np.quantile(totals, 0.95))

@@ -13,6 +13,7 @@ from kamlib.studies.churn.equity import YEARS_AHEAD
 from kamlib.studies.churn.purchase_models import MOST_PERIODS, PERIOD_DAYS
 
 CONTRACTS_NEEDED = 30
+EVENTS_A_COVARIATE = 10
 OLD_DAYS = 30
 FESTIVALS_NEEDED = 5
 WALLET_LEVEL = 0.05
@@ -139,6 +140,15 @@ def contracts_ending(result: Churn) -> Finding:
     )
 
 
+def renewal_model(result: Churn) -> str:
+    """Why the contracts that end are given one renewal rate and none of their own, in one sentence; empty without."""
+    if result.renewals is None or not result.renewals.due:
+        return ""
+    lost, due = result.renewals.due - result.renewals.renewed, result.renewals.due
+    needed = 2 * EVENTS_A_COVARIATE
+    return say("churn.renewals_few" if lost < needed else "churn.renewals_plain", lost=lost, due=due, needed=needed)
+
+
 def complaint_effect(result: Churn) -> Finding:
     """What a complaint does to the odds of leaving."""
     if "cases" not in result.has:
@@ -151,6 +161,20 @@ def threading_effect(result: Churn) -> Finding:
     if "visits" not in result.has:
         return _absent("churn.threads", "visits", "threads_absent", ("K085",))
     return _driver(result, "threads", "K085")
+
+
+def executive_effect(result: Churn) -> Finding:
+    """What goes with an executive's visit."""
+    if "visits" not in result.has:
+        return _absent("churn.executive", "visits", "executive_absent", ("K091",))
+    return _driver(result, "executive", "K091")
+
+
+def manager_change_effect(result: Churn) -> Finding:
+    """What goes with a change of the account manager."""
+    if "assignments" not in result.has:
+        return _absent("churn.new_manager", "assignments", "new_manager_absent", ("K091",))
+    return _driver(result, "new_manager", "K091")
 
 
 def _driver(result: Churn, name: str, practice: str) -> Finding:
@@ -166,7 +190,7 @@ def _driver(result: Churn, name: str, practice: str) -> Finding:
     clear = Gate(branch != "unclear", Verdict.NO_CONCLUSION, say("churn.includes_one"))
     biased = Gate(False, Verdict.CAUTION, say("churn.drivers_bias"))
     verdict, reason = judge(few, clear, biased)
-    wanted = (name, branch) in (("complaint", "up"), ("threads", "down"))
+    wanted = (name, branch) in (("complaint", "up"), ("threads", "down"), ("new_manager", "up"))
     return Finding(
         f"churn.{topic}",
         say(f"churn.{name}_{branch}", odds=odds, low=low, high=high, lower=1 - odds, least=1 - high, most=1 - low),

@@ -6,22 +6,23 @@ import pandas as pd
 
 from kamlib.reports.sentences import say
 from kamlib.studies.churn import Churn
+from kamlib.studies.portfolio import with_managers
 
 MOST_MISSES = 20
 METHOD_COLUMNS = ["candidate", "lift_shown", "pr_auc_shown", "brier_shown", "slope_shown", "empc_shown", "days_fitted"]
 MEASURES_SHOWN = {"lift": 1, "pr_auc": 2, "brier": 3, "calibration_slope": 2, "empc": 2}
 CALL_COLUMNS = [
-    "account_id", "name", "manager_id", "health", "value_at_risk", "gain_of_call", "why", "recency_days",
+    "account_id", "name", "manager", "health", "value_at_risk", "gain_of_call", "why", "recency_days",
     "gap_median_days",
 ]  # fmt: skip
-WAIT_COLUMNS = ["account_id", "name", "manager_id", "recency_days", "gap_median_days", "expected_back"]
-SILENT_COLUMNS = ["account_id", "name", "manager_id", "recency_days", "gap_median_days", "margin_lost"]
+WAIT_COLUMNS = ["account_id", "name", "manager", "recency_days", "gap_median_days", "expected_back"]
+SILENT_COLUMNS = ["account_id", "name", "manager", "recency_days", "gap_median_days", "margin_lost"]
 ACCOUNT_COLUMNS = [
-    "account_id", "name", "manager_id", "action", "health", "risk", "risk_low", "risk_high", "margin_expected",
+    "account_id", "name", "manager", "action", "health", "risk", "risk_low", "risk_high", "margin_expected",
     "value_at_risk", "recency_days", "gap_median_days", "why",
 ]  # fmt: skip
 AGENDA_COLUMNS = [
-    "account_id", "name", "manager_id", "at_stake", "to_do", "contract_ends_on", "brings_a_year", "recency_days", "why",
+    "account_id", "name", "manager", "at_stake", "to_do", "contract_ends_on", "brings_a_year", "recency_days", "why",
 ]  # fmt: skip
 TOLD = ("partial_defection", "contract_ends")  # reasons that the agenda's signs tell already
 STATUSES = ("active", "off_season", "silent")
@@ -32,8 +33,7 @@ def churn_agenda(result: Churn) -> pd.DataFrame:
     rows = result.agenda
     beside = rows.assign(reasons=[[code for code in codes if code not in TOLD] for codes in rows["reasons"]])
     to_do = ["; ".join(say(f"churn.sign_{sign}") for sign in signs) for signs in rows["signs"]]
-    shown = rows.assign(name=rows["name"].fillna(rows["account_id"]), to_do=to_do, why=_reasons(beside, ""))
-    return shown.drop(columns=["signs", "reasons"])
+    return _named(result, rows.assign(to_do=to_do, why=_reasons(beside))).drop(columns=["signs", "reasons"])
 
 
 def churn_accounts(result: Churn, *actions: str) -> pd.DataFrame:
@@ -47,19 +47,28 @@ def churn_accounts(result: Churn, *actions: str) -> pd.DataFrame:
         rows = rows.sort_values(["gain_of_call", "account_id"], ascending=[False, True])
     if set(actions) & {"win_back", "let_go", "decide"}:
         rows = rows.sort_values(["margin_lost", "account_id"], ascending=[False, True])
-    named = rows["name"].fillna(rows["account_id"])
     words = rows["action"].map({code: say(f"churn.action_{code}") for code in rows["action"].unique()})
     # What the month's list says of an account is said of it everywhere.
     listed = churn_agenda(result).set_index("account_id")["to_do"]
     words = rows["account_id"].map(listed.astype(object)).where(rows["account_id"].isin(listed.index), words)
-    shown = rows.drop(columns=["reasons", "first", "last"])
-    why = _reasons(rows, say("churn.reason_none"))
-    return shown.assign(name=named, why=why, action=words).reset_index(drop=True)
+    why = pd.Series(_reasons(rows), rows.index)
+    is_large = (why == "") & (rows["action"] == "call")
+    why[is_large] = [say("churn.reason_size", risk=risk) for risk in rows.loc[is_large, "risk"]]
+    why[(why == "") & rows["is_judged"]] = say("churn.reason_none")
+    standing = rows["status"].map({status: say(f"churn.standing_{status}") for status in STATUSES})
+    why = why.where(why != "", standing)  # who is not judged has no signs, but a standing
+    shown = rows.drop(columns=["reasons", "first", "last"]).assign(why=why, action=words)
+    return _named(result, shown).reset_index(drop=True)
 
 
-def _reasons(rows: pd.DataFrame, none: str) -> list[str]:
-    """The reasons of each account in words, or what is said where there is none."""
-    return ["; ".join(say(f"churn.reason_{code}") for code in codes) or none for codes in rows["reasons"]]
+def _reasons(rows: pd.DataFrame) -> list[str]:
+    """The reasons of each account in words, empty where there is none."""
+    return ["; ".join(say(f"churn.reason_{code}") for code in codes) for codes in rows["reasons"]]
+
+
+def _named(result: Churn, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with the names of accounts and managers, or their identifiers where they have none."""
+    return with_managers(rows.assign(name=rows["name"].fillna(rows["account_id"])), result.managers)
 
 
 def churn_standing(result: Churn) -> pd.DataFrame:
@@ -87,8 +96,8 @@ def churn_rows(result: Churn) -> str:
 def churn_partial(result: Churn) -> pd.DataFrame:
     """Accounts that still order but spend less than expected, the most money gone first."""
     rows = result.accounts[result.accounts["is_partial"]].sort_values(["partial_gone", "account_id"])[::-1]
-    columns = ["account_id", "name", "manager_id", "partial_since", "partial_ratio", "partial_gone", "recency_days"]
-    return rows.assign(name=rows["name"].fillna(rows["account_id"]))[columns].reset_index(drop=True)
+    columns = ["account_id", "name", "manager", "partial_since", "partial_ratio", "partial_gone", "recency_days"]
+    return _named(result, rows)[columns].reset_index(drop=True)
 
 
 def churn_methods(result: Churn) -> pd.DataFrame:
@@ -107,7 +116,7 @@ def churn_methods(result: Churn) -> pd.DataFrame:
 
 def churn_misses(result: Churn) -> pd.DataFrame:
     """The worst misses of the track record by name: accounts that fell silent at a low risk, then false alarms."""
-    columns = ["account_id", "name", "said", "outcome"]
+    columns = ["account_id", "name", "said", "outcome", "margin_expected"]
     if result.record is None or not len(result.record.graded):
         return pd.DataFrame(columns=columns)
     rows = result.record.graded.join(result.accounts.set_index("account_id")["name"], on="account_id")
@@ -140,6 +149,15 @@ def churn_complaints(result: Churn) -> pd.DataFrame:
     values = ages.rename(columns={"low": "rate_low", "high": "rate_high", "left": "leavings"})
     values = values.reset_index(drop=True).assign(complaint=names)
     return values[["complaint", "months", "leavings", "rate", "rate_low", "rate_high"]]
+
+
+def churn_open_complaints(result: Churn) -> pd.DataFrame:
+    """Complaints that are open, with names, the oldest first."""
+    columns = ["account_id", "name", "manager", "opened_on", "age_days", "severity"]
+    if result.open_complaints is None or not len(result.open_complaints):
+        return pd.DataFrame(columns=columns)
+    about = result.accounts[["account_id", "name", "manager_id"]]
+    return _named(result, result.open_complaints.merge(about, on="account_id", how="left"))[columns]
 
 
 def churn_contracts(result: Churn) -> pd.DataFrame:

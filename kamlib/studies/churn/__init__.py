@@ -24,6 +24,7 @@ from kamlib.studies.churn.renewals import Renewals, renewals
 from kamlib.studies.churn.returns import Returns, returns
 from kamlib.studies.churn.seasonality import Season, expected_by_month, fit_season
 from kamlib.studies.churn.timelines import read_sales, to_dates
+from kamlib.studies.portfolio import manager_names
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,7 @@ class Churn:
         short or has no contracts.
     agenda : what wants doing now in one list, by money (see :func:`~kamlib.studies.churn.agenda.agenda`).
     open_complaints : complaints open on the day: account_id, opened_on, age_days, severity; None without cases.
+    managers : names by manager_id; empty where the book holds none.
     policy : what a call costs and may keep. silence_gaps : gaps after which an account is silent.
     is_part : whether the book was opened within a scope, so that everything here is learned from a part of it.
     has : the tables the book has. has_cost : whether money is margin (else revenue).
@@ -95,6 +97,7 @@ class Churn:
     reliability: Reliability | None
     returns: Returns
     agenda: pd.DataFrame
+    managers: pd.Series
     policy: calls.CallPolicy
     silence_gaps: float
     is_part: bool
@@ -197,6 +200,7 @@ def measure(
         equity=equity(sales, book.settings.value("abc_cuts"), level=level, seed=seed),
         stress=concentration_stress(sales, accounts.set_index("account_id")["risk"]),
         reliability=held.reliability,
+        managers=manager_names(book),
         policy=policy,
         silence_gaps=silence_gaps,
         has=frozenset(name for name in book.tables if book.has(name)),

@@ -12,7 +12,7 @@ import pandas as pd
 from kamlib.studies.btyd import Regularity
 from kamlib.studies.churn import backtest, baselines, purchase_models
 from kamlib.studies.churn.backtest import Answer, Backtest, Candidate, Slice
-from kamlib.studies.churn.covariates import HAZARD, HAZARD_ALL, Facts, boosting, hazard_with, hazards
+from kamlib.studies.churn.covariates import HAZARD, HAZARD_ALL, Facts, boosting, hazards
 from kamlib.studies.churn.labels import Silence
 from kamlib.studies.churn.leaderboard import Campaign, best, gains, leaderboard
 from kamlib.studies.churn.purchase_models import PurchaseModel
@@ -112,7 +112,7 @@ def hold(facts: Facts, silence: Silence, rules: Rules, campaign: Campaign) -> Co
     tests, grid = backtest.moments(sales, horizon, window, rules.cutoffs)
     slices = [backtest.cut(sales, moment, horizon, silence) for moment in grid]
     models, k = purchase_models.purchase_models(sales, [sales.as_of, *grid])
-    candidates = _candidates(facts, models, [live.moment, *tests], rules.with_boosting)
+    candidates = _candidates(facts, models, rules.with_boosting)
     tried = _without_twins(backtest.run(candidates, live, slices, tests))
     card, resampled = leaderboard(tried.said, list(tried.models), campaign, rules.draws, rules.level, rules.seed)
     # The best of several is compared: each of the comparisons has to clear its part of the level (Bonferroni).
@@ -136,16 +136,10 @@ def _without_twins(tried: Backtest) -> Backtest:
     return Backtest(said.drop(columns=HAZARD_ALL), tried.cutoffs, models)
 
 
-def _candidates(
-    facts: Facts, models: Mapping[str, PurchaseModel], needed: Sequence[int], with_boosting: bool
-) -> list[Candidate]:
+def _candidates(facts: Facts, models: Mapping[str, PurchaseModel], with_boosting: bool) -> list[Candidate]:
     plain = [baselines.recency_over_gap(), baselines.seasonal_naive(), purchase_models.recency_chain(facts.sales)]
-    known = hazards(facts)
-    law = models.get(purchase_models.REGULAR, models[purchase_models.MODIFIED])
-    if all(day in law.fitted for day in needed):
-        known.append(hazard_with(known[0], law.columns))
     more = [boosting(facts)] if with_boosting else []
-    return [*plain, *purchase_models.as_candidates(models), *known, *more]
+    return [*plain, *purchase_models.as_candidates(models), *hazards(facts), *more]
 
 
 def _table(card: pd.DataFrame, gained: pd.DataFrame, models: Mapping[str, PurchaseModel], needed: Sequence[int]):

@@ -19,12 +19,12 @@ from kamlib.studies.churn.logit import Logit
 from kamlib.studies.churn.timelines import Sales, Timeline, day_numbers, to_dates
 
 QUARTER, HALF, YEAR = 90, 180, 365
-OWN_PACE = ("lateness", "gap", "room", "purchases", "quiet_year_ago", "young", "spend_trend")
+OWN_PACE = ("lateness", "asleep", "gap", "room", "purchases", "quiet_year_ago", "young", "spend_trend")
 OWN_PENALTY, OTHER_PENALTY = 3.0, 30.0
 HAZARD, HAZARD_ALL, BOOSTING = "hazard, own pace", "hazard, all that is known", "gradient boosting"
-HAZARD_MBG = "hazard, own pace and MBG"
 MEANINGS = {
     "lateness": "days since the last order, its quiet seasons left out, over the usual gap, log",
+    "asleep": "late but for its quiet seasons",
     "gap": "usual gap in days, log",
     "room": "usual gaps that fit into the window, its quiet seasons left out, log",
     "purchases": "order days so far, log",
@@ -150,6 +150,7 @@ def known_at(facts: Facts, s: Slice) -> pd.DataFrame:
 def _from_orders(sales: Sales, moment: int, rows: pd.DataFrame) -> dict[str, np.ndarray]:
     found = {
         "lateness": np.log1p(rows["in_season_days"] / rows["gap_median_days"]),
+        "asleep": rows["is_excused"],
         "gap": np.log(rows["gap_median_days"]),
         "room": np.log((rows["room_days"] / rows["gap_median_days"]).clip(lower=0.1)),
         "purchases": np.log(rows["purchases"]),
@@ -297,15 +298,6 @@ def hazards(facts: Facts) -> list[Candidate]:
     if not facts.knows_more:
         return [own]
     return [own, Candidate(HAZARD_ALL, _columns(facts, own_only=False), _fit_hazard)]
-
-
-def hazard_with(own: Candidate, columns: Callable[[Slice], np.ndarray]) -> Candidate:
-    """The hazard on the own pace with the log odds of a buy-till-you-die model beside it."""
-    return Candidate(
-        HAZARD_MBG,
-        lambda s: np.column_stack([own.columns(s), columns(s)]),
-        lambda columns, outcome, groups: Logit.fit(columns, outcome, groups, OWN_PENALTY),
-    )
 
 
 def boosting(facts: Facts) -> Candidate:

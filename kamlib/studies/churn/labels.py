@@ -62,7 +62,8 @@ def standing(sales: Sales, moment: int, horizon_days: int, silence: Silence = US
     -------
     Frame indexed by account number: ``first``, ``last`` (day numbers), ``purchases`` (so far), ``recency_days``,
     ``gap_median_days``, ``gaps``, ``window_days``, ``in_season_days`` and ``room_days`` (days of the silence so far and
-    of the window, less those that lay in a quiet season of its own in earlier years), ``bought_year_ago``
+    of the window, less those that lay in a quiet season of its own in earlier years), ``is_excused`` (silent but for
+    them), ``bought_year_ago``
     (purchases in the coming window a year before; NaN where its history is shorter), ``status`` (active,
     off_season or silent) and ``is_judged``: whether it makes sense to ask if it falls silent in its window.
     """
@@ -90,6 +91,7 @@ def standing(sales: Sales, moment: int, horizon_days: int, silence: Silence = US
             "window_days": window,
             "in_season_days": in_season,
             "room_days": room,
+            "is_excused": (recency > bar) & (in_season <= bar),
             "bought_year_ago": _year_before(sales, first, moment, moment + window),
             "status": np.array(STATUSES)[status],
             "is_judged": (status < 2) & ~is_dead_season,

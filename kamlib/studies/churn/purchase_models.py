@@ -16,7 +16,6 @@ from kamlib.studies.churn.timelines import Sales, to_dates
 
 WEEK_DAYS = 7.0
 REGULAR_FROM = 1.5
-MODIFIED, REGULAR = "MBG/NBD", "MBG/CNBD-k"
 MOST_STAGES = 8
 SUREST = 0.01  # nearer to certain than this no model that knows order days alone can be
 PERIOD_DAYS = 30
@@ -95,11 +94,11 @@ def purchase_models(sales: Sales, days: Sequence[int]) -> tuple[dict[str, Purcha
     latest = regular[max(days)]
     kinds = {
         "BG/NBD": lambda k: BetaGeoNBD(),
-        MODIFIED: lambda k: ModifiedBetaGeoNBD(),
+        "MBG/NBD": lambda k: ModifiedBetaGeoNBD(),
         "Pareto/NBD": lambda k: ParetoNBD(),
     }
     if latest is not None and latest > REGULAR_FROM:
-        kinds[REGULAR] = lambda k: ModifiedBetaGeoNBD(k=int(np.clip(round(k), 1, MOST_STAGES)))
+        kinds["MBG/CNBD-k"] = lambda k: ModifiedBetaGeoNBD(k=int(np.clip(round(k), 1, MOST_STAGES)))
     return {name: PurchaseModel(sales, make).fit_on(regular) for name, make in kinds.items()}, latest
 
 

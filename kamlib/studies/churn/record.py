@@ -14,6 +14,7 @@ from kamlib.errors import RequestError
 from kamlib.studies.churn.timelines import Sales, day_number, to_dates
 
 QUANTITY = "silent"
+YEAR_DAYS = 365
 PREDICTIONS, MANIFEST = "predictions.parquet", "manifest.json"
 
 
@@ -22,8 +23,8 @@ class Record:
     """Predictions and their outcomes.
 
     ``rows``: account_id, said (probability), lower, upper, due (date), is_silent (1, 0, NaN while the window is
-    open). ``said_on``: the day they were made. ``is_recomputed``: no earlier report was there, and this is what
-    today's method would have said on that day.
+    open), margin_expected (money the window would bring at the pace of the year before). ``said_on``: the day they were
+    made. ``is_recomputed``: no earlier report was there, and this is what today's method would have said on that day.
     """
 
     rows: pd.DataFrame
@@ -82,9 +83,18 @@ def grade(said: pd.DataFrame, said_on: int, sales: Sales) -> Record:
             "upper": said["upper"].to_numpy(float),
             "due": to_dates(due),
             "is_silent": np.where(due <= sales.as_of, (bought == 0).astype(float), np.nan),
+            "margin_expected": _margin(sales, code, said_on, due),
         }
     )
     return Record(rows, to_dates([said_on])[0], is_recomputed=False)
+
+
+def _margin(sales: Sales, code: np.ndarray, said_on: int, due: np.ndarray) -> np.ndarray:
+    """(n,) margin from a day to the end of each window, at the pace of the year before it; nothing below zero."""
+    earned = np.maximum(sales.margin.total(said_on - YEAR_DAYS, said_on), 0.0)[code]
+    days = due - said_on
+    tenure = np.clip(said_on - sales.purchases.first()[code] + 1, days, np.maximum(days, YEAR_DAYS))
+    return np.where(code >= 0, earned / tenure * days, 0.0)
 
 
 def recomputed(sales: Sales, said: pd.DataFrame, cutoffs: Sequence[int], candidate: str) -> Record:
@@ -98,6 +108,7 @@ def recomputed(sales: Sales, said: pd.DataFrame, cutoffs: Sequence[int], candida
             "upper": np.nan,
             "due": to_dates(rows["due"]),
             "is_silent": rows["is_silent"].to_numpy(float),
+            "margin_expected": _margin(sales, rows["account"].to_numpy(int), cutoffs[0], rows["due"].to_numpy(float)),
         }
     )
     return Record(frame, to_dates([cutoffs[0]])[0], is_recomputed=True)
