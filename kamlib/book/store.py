@@ -92,6 +92,7 @@ class Book:
     inside: tuple[str, ...] | None = field(default=None, repr=False)
     privacy: Privacy = field(default_factory=Privacy)
     _read: dict = field(default_factory=dict, init=False, repr=False, compare=False)
+    _filled: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -145,8 +146,11 @@ class Book:
     def has(self, name: str, *columns: str) -> bool:
         """Whether a table is there with at least one visible row, and at least one value in each column named."""
         contract(name)
-        if name not in self.place.sources:
-            return False
+        if (name, columns) not in self._filled:
+            self._filled[name, columns] = name in self.place.sources and self._is_filled(name, columns)
+        return self._filled[name, columns]
+
+    def _is_filled(self, name: str, columns: tuple[str, ...]) -> bool:
         if any(column not in self.table(name).columns for column in columns):
             return False
         table = self.table(name, *columns)

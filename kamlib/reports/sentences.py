@@ -135,8 +135,9 @@ def say(key: str, language: str = DEFAULT_LANGUAGE, **values) -> str:
         ``topic.key``, for example ``findings.too_few_accounts``.
     values
         The named values. ``{when:day}`` writes a date, ``{amount:money}`` an amount, ``{p:p}`` a p-value with its
-        ``p =``, and any Python format works; minus signs are typographic. ``{n:one form|many}`` and ``{n:none|one form|many}`` choose by number,
-        with ``#`` for the number: ``{n:No visit is|One visit is|# visits are} planned.``
+        ``p =``, and any Python format works; minus signs are typographic. ``{n:one form|many}`` and
+        ``{n:none|one form|many}`` choose by number, with ``#`` for the number: ``{n:No visit is|One visit is|# visits
+        are} planned.``
 
     Raises
     ------

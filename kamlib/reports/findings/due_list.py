@@ -47,7 +47,8 @@ def due_all(result: DueList) -> Finding:
     blind = () if n else result.absent
     verdict = Verdict.NO_CONCLUSION if set(DATED) <= {*blind} else Verdict.CAUTION
     named = ", ".join(say(f"due_list.group_{group}") for group in blind)
-    return _counted("all", sentence, late, n, decision, Gate(not blind, verdict, say("due_list.all_blind", named=named)))
+    gate = Gate(not blind, verdict, say("due_list.all_blind", named=named))
+    return _counted("all", sentence, late, n, decision, gate)
 
 
 def due_contacts(result: DueList) -> Finding:
