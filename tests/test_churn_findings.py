@@ -133,6 +133,13 @@ def test_the_record_is_graded_in_money(result, happened, missed, words):
     assert words in found.reason
 
 
+def test_risks_whose_money_was_off_are_not_used_as_they_stand(result):
+    held = _held(result)
+    rows = held.record.rows.assign(margin_expected=np.where(held.record.rows["is_silent"] == 1, 1000.0, 1.0))
+    found = findings.churn_record(replace(held, record=replace(held.record, rows=rows)))
+    assert found.decision.startswith("Rely on how many")
+
+
 def test_a_record_of_few_silences_is_decided_by_few_accounts(result):
     found = findings.churn_record_money(replace(result, record=_record([0.1] * 100, 10)))
     assert "A few large accounts decide the sum." in found.reason

@@ -38,7 +38,10 @@ def churn_record(result: Churn) -> Finding:
         Gate(not record.is_recomputed, Verdict.CAUTION, say("churn.record_recomputed", said_on=record.said_on)),
         Gate(not record.open, Verdict.CAUTION, say("churn.record_partly_open", open=record.open)),
     )
-    fair = "fair" if all(gate.is_met for gate in calibrated(result)) else "order"
+    worth = graded["margin_expected"].to_numpy()
+    least, most = _by_chance(record, worth)
+    is_fair = least <= float(graded["is_silent"] @ worth) <= most and all(gate.is_met for gate in calibrated(result))
+    fair = "fair" if is_fair else "order"
     decisions = {"more": "low", "fewer": "high", "fair": fair}
     values = {"said_on": record.said_on, "expected": expected, "happened": happened, "low": low, "high": high}
     key = f"record_{branch}" if len(graded) > 1 else "record_one_silent" if happened else "record_one_bought"
