@@ -16,6 +16,7 @@ from kamlib.errors import RequestError
 from kamlib.reports import figures, findings, sentences
 from kamlib.reports.sentences import keys, say
 from kamlib.studies import dossier, dues
+from kamlib.studies.actions import Names
 from kamlib.studies.dossier.published import Published, read_published
 from kamlib.studies.dossier.white_space import WhiteSpace
 
@@ -225,6 +226,7 @@ def _said(**changed):
         "account_id": "0001",
         "as_of": pd.Timestamp(AS_OF),
         "card": {"name": "Firm"},
+        "names": Names(pd.Series({"0001": "Firm"}), pd.Series(dtype="str")),
         "sales": sales,
         "rhythm": rhythm | {"expected_on": pd.Timestamp("2026-10-10")},
         "last_entry": pd.Timestamp(AS_OF),

@@ -14,8 +14,11 @@ from kamlib.reports.calendars import calendar
 from kamlib.reports.reminders import in_words
 from kamlib.reports.sentences import say
 from kamlib.studies import actions, due_list, dues
+from kamlib.studies.actions import Names
 
 from books import small_frames, write_folder
+
+NAMED = Names(pd.Series({"0001": "Firm"}), pd.Series({"0001": "Ms Firm", "M01": "Ms Lin"}))
 
 AS_OF = pd.Timestamp("2026-09-30")
 DECLARED = Settings.from_mapping({})
@@ -141,14 +144,21 @@ def test_every_kind_of_thing_has_its_words():
     for kinds in due_list.GROUPS.values():
         for kind in kinds:
             row = dues.rows(kind, _account(), AS_OF, AS_OF, "K1", 3.0).assign(days_overdue=0)
-            said = in_words(row, pd.Series({"0001": "Firm"})).iloc[0]
+            said = in_words(row, NAMED).iloc[0]
             assert "Firm" in said["what"]
             assert said["why"].endswith((".", "years."))
 
 
+def test_an_account_and_a_manager_of_one_number_keep_their_names():
+    kinds = [kind for kinds in due_list.GROUPS.values() for kind in kinds]
+    told = {kind: dues.rows(kind, _account(), AS_OF, AS_OF, "K1", 3.0) for kind in kinds}
+    assert in_words(told["renewal"].assign(manager_id="0001"), NAMED)["name"].tolist() == ["Firm"]
+    assert in_words(told["log"].assign(account_id="", manager_id="0001"), NAMED)["name"].tolist() == ["Ms Firm"]
+
+
 def test_an_executive_who_never_came_is_said_so():
     row = dues.executive_due(_account(), pd.Series({"0001": pd.NaT}), DECLARED, AS_OF)
-    assert in_words(row, pd.Series({"0001": "Firm"}))["why"].iloc[0] == say("dues.executive_never_why", count=183)
+    assert in_words(row, NAMED)["why"].iloc[0] == say("dues.executive_never_why", count=183)
 
 
 def test_a_hostile_name_is_one_entry_of_the_calendar(tmp_path):
@@ -191,7 +201,7 @@ def _said(kinds=(), overdue=0, **changed):
     fields = {"rows": rows, "absent": (), "stages": stages, "as_of": AS_OF, "until": AS_OF, "last_contact": AS_OF}
     fields |= {"rules": {"prospect_contact_days": 7, "customer_contact_days": 31, "log_check_days": 14}}
     fields |= {
-        "names": pd.Series({"0001": "Firm"}),
+        "names": NAMED,
         "record": None,
         "key_accounts": 3,
         "keys_from": "book",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pandas as pd
 
 from kamlib.reports.sentences import placeholders, say
-from kamlib.studies.actions import KINDS_OF_DUES, identity
+from kamlib.studies.actions import KINDS_OF_DUES, Names, identity
 
 SHOWN = ("due_on", "days_overdue", "what", "why")
 
 
-def in_words(rows: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
+def in_words(rows: pd.DataFrame, names: Names) -> pd.DataFrame:
     """The rows with ``what`` is to be done and ``why``, and what a calendar needs: key, summary, description.
 
     The key is that of the same thing among the actions of the playbooks, so that importing both doubles nothing.
@@ -20,10 +20,11 @@ def in_words(rows: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
     rows
         As :func:`kamlib.studies.dues.gather` returns them.
     names
-        Names by account_id and, for ``log`` rows, by manager_id; the identifier stands in where there is none.
+        Names of accounts and, for ``log`` rows, of managers; the identifier stands in where there is none.
     """
-    owner = rows["account_id"].where(rows["account_id"] != "", rows["manager_id"])
-    called = owner.map(names).fillna(owner)
+    is_account = rows["account_id"] != ""
+    owner = rows["account_id"].where(is_account, rows["manager_id"])
+    called = owner.map(names.accounts).where(is_account, owner.map(names.managers)).fillna(owner)
     said = [_said(row, name) for row, name in zip(rows.to_dict("records"), called, strict=True)]
     words = pd.DataFrame(said, columns=["what", "why"], index=rows.index).astype("str")
     marks = rows.assign(kind=rows["kind"].replace(KINDS_OF_DUES))[["kind", "account_id", "manager_id", "detail"]]

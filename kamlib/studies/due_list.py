@@ -13,6 +13,7 @@ from kamlib.book.periods import Period
 from kamlib.book.store import Book
 from kamlib.errors import RequestError
 from kamlib.studies import dues
+from kamlib.studies.actions import Names
 from kamlib.studies.cadence import Cadence, keep_rhythm
 from kamlib.studies.portfolio import key_accounts, manager_names
 from kamlib.studies.silence import silent
@@ -46,7 +47,7 @@ class DueList:
     as_of, until : day read as of, and the last day listed.
     rows : the columns of :mod:`kamlib.studies.dues`, with ``group`` (see :data:`GROUPS`), ``days_overdue`` and the
         account's ``revenue`` of twelve months; by due day, the larger account first.
-    names : names by account_id and manager_id.
+    names : names of accounts and of managers.
     stages : by stage (prospect, customer, lapsed): accounts, overdue, never (never contacted), allowed_days; as
         :func:`kamlib.studies.cadence.keep_rhythm` counts them, empty without visits.
     managers : one row each: manager_id, things_due, things_overdue, overdue_revenue (of twelve months, of the
@@ -63,7 +64,7 @@ class DueList:
     as_of: pd.Timestamp
     until: pd.Timestamp
     rows: pd.DataFrame
-    names: pd.Series
+    names: Names
     stages: pd.DataFrame
     managers: pd.DataFrame
     absent: tuple[str, ...]
@@ -126,7 +127,7 @@ def measure(
         as_of,
         until,
         rows,
-        _names(book, accounts),
+        Names(accounts.set_index("account_id")["name"], manager_names(book)),
         rhythm.stages if rhythm else pd.DataFrame(columns=STAGE_COLUMNS),
         _managers(rows, accounts),
         tuple(group for group, table in _NEEDS.items() if table not in book.tables),
@@ -204,11 +205,6 @@ def _ranked(rows: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
     rows = rows.assign(group=rows["kind"].map(groups), revenue=rows["account_id"].map(money))
     order = ["due_on", "revenue", "account_id", "kind", "detail"]
     return rows.sort_values(order, ascending=[True, False, True, True, True], ignore_index=True)
-
-
-def _names(book: Book, accounts: pd.DataFrame) -> pd.Series:
-    names, managers = accounts.set_index("account_id")["name"], manager_names(book)
-    return pd.concat([names, managers[~managers.index.isin(names.index)]])
 
 
 def _managers(rows: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:

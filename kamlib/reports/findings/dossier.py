@@ -241,7 +241,7 @@ def account_next(result: Dossier, horizon_days: int) -> Finding:
     rows, practices = result.actions, ("K042", "K081")
     if rows.empty:
         return _plain("next", say("dossier.next_none", horizon=horizon_days), value=0, practices=practices)
-    first = in_words(rows.head(1), pd.Series({result.account_id: result.card["name"]})).iloc[0]
+    first = in_words(rows.head(1), result.names).iloc[0]
     late = int((rows["days_overdue"] > 0).sum())
     values = {"n": len(rows), "horizon": horizon_days, "late": late, "first": first["what"], "when": first["due_on"]}
     sentence = say("dossier.next_overdue" if late else "dossier.next_ahead", **values)

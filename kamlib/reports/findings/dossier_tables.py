@@ -91,4 +91,4 @@ def account_gaps(result: Dossier) -> list[str]:
 
 def account_to_do(result: Dossier) -> pd.DataFrame:
     """What to do next, in words, the earliest first."""
-    return in_words(result.actions, pd.Series({result.account_id: result.card["name"]}))
+    return in_words(result.actions, result.names)

@@ -113,7 +113,7 @@ def due_logs(result: DueList) -> Finding:
 def due_table(result: DueList, group: str = "") -> pd.DataFrame:
     """The list, or one group of it, in words, with the names of the managers."""
     rows = result.of(group) if group else result.rows
-    return with_managers(in_words(rows, result.names), result.names)
+    return with_managers(in_words(rows, result.names), result.names.managers)
 
 
 def due_calendar(result: DueList) -> pd.DataFrame:
@@ -131,7 +131,7 @@ def due_calendar(result: DueList) -> pd.DataFrame:
 
 def due_managers(result: DueList) -> pd.DataFrame:
     """How much each manager has on the list, with names."""
-    return with_managers(result.managers, result.names)
+    return with_managers(result.managers, result.names.managers)
 
 
 def due_keys(result: DueList) -> str:

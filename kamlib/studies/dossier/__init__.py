@@ -12,6 +12,7 @@ from kamlib.book.periods import Period, add_months, months_before
 from kamlib.book.store import Book
 from kamlib.errors import RequestError
 from kamlib.studies import dues
+from kamlib.studies.actions import Names
 from kamlib.studies.dossier.account_file import AccountFile, read_account
 from kamlib.studies.dossier.happenings import happenings
 from kamlib.studies.dossier.published import Published, read_published
@@ -70,6 +71,11 @@ class Dossier:
     rules: dict[str, float]
     has: frozenset[str]
     last_entry: pd.Timestamp | None
+
+    @property
+    def names(self) -> Names:
+        """The name of the account, as its actions are told with."""
+        return Names(pd.Series({self.account_id: self.card["name"]}), pd.Series(dtype="str"))
 
 
 def measure(
