@@ -64,9 +64,7 @@ def test_an_account_with_one_rater_or_old_ratings_is_to_be_rated_again(tmp_path)
 
 def test_with_two_raters_and_full_fields_nothing_is_lacking(tmp_path):
     result = _plan(tmp_path, _accounts(a="promote"), ratings=_rated("2026-08-01", "2026-08-02"))
-    assert words.evidence(result).sentence == (
-        "For the account to decide on, two ratings and all fields are on file."
-    )
+    assert words.evidence(result).sentence == ("For the account to decide on, two ratings and all fields are on file.")
 
 
 def test_an_empty_field_is_named_and_asked_for(tmp_path):
