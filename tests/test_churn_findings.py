@@ -276,6 +276,13 @@ def test_a_long_agenda_says_what_its_first_ten_hold(result):
     )
 
 
+def test_a_list_of_nothing_but_calls_is_worth_what_their_ranking_is(result):
+    few = replace(result, events=3)
+    calls, mixed = (findings.month_agenda(_agenda(few, ["call"], [sign])) for sign in ("call", "silent"))
+    assert (calls.verdict, mixed.verdict) == ("no conclusion", "caution")
+    assert say("churn.few_events", n=3, needed=30) in calls.reason
+
+
 def test_an_empty_agenda_is_said(result):
     found = findings.month_agenda(_agenda(result))
     assert found.sentence.startswith("No account wants anything done now")

@@ -277,7 +277,7 @@ def test_the_three_largest_and_the_chance_to_lose_one():
 
 def _judged(**columns):
     frame = {"account_id": ["a", "b", "c"], "is_judged": True, "status": "active", "recency_days": 10.0,
-             "is_partial": False, "contact_reach": 3.0}  # fmt: skip
+             "is_partial": False, "contact_reach": 3.0, "risk": 0.2}  # fmt: skip
     return pd.DataFrame(frame | columns)
 
 
@@ -291,6 +291,12 @@ def test_a_call_must_pay_for_itself():
 def test_calls_go_where_they_save_most_as_far_as_they_reach():
     done = calls.actions(_judged(value_at_risk=[1.0, 3.0, 2.0]), calls.CallPolicy(2), 1.0, 90)
     assert done.set_index("account_id")["action"].to_dict() == {"b": "call", "c": "call", "a": "leave"}
+
+
+def test_nobody_is_called_who_is_hardly_at_risk_however_large():
+    rows = _judged(value_at_risk=[9000.0, 3.0, 2.0], risk=[0.0012, 0.2, np.nan])
+    done = calls.actions(rows, calls.CallPolicy(3), 1.0, 90).set_index("account_id")["action"]
+    assert done.to_dict() == {"a": "leave", "b": "call", "c": "leave"}
 
 
 def test_the_silent_are_won_back_while_contact_pays_and_those_out_of_season_left_in_peace():

@@ -174,7 +174,9 @@ def month_agenda(result: Churn) -> Finding:
     stake, top = float(rows["at_stake"].sum()), float(rows["at_stake"].head(AGENDA_TOP).sum())
     doubled = int((rows["signs"].map(len) > 1).sum())
     mixed = Gate(False, Verdict.CAUTION, say("churn.agenda_mixed"))
-    verdict, reason = judge(mixed, fresh(result))
+    # A list of nothing but calls is worth what the ranking of risks is worth.
+    ranked = (enough_events(result),) if counts["call"] == len(rows) and doubled == 0 else ()
+    verdict, reason = judge(*ranked, mixed, fresh(result))
     sentence = say(
         "churn.agenda" if len(rows) > AGENDA_TOP and stake else "churn.agenda_few",
         n=len(rows),

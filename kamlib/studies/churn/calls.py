@@ -16,6 +16,7 @@ from kamlib.studies.markov import RecencyChain
 
 YEAR_DAYS = 365
 YEARLY_DISCOUNT = 0.10
+LEAST_RISK = 0.01  # below one in a hundred an account is not slipping away, however large it is
 ACTIONS = ("call", "ask", "leave", "wait", "win_back", "let_go", "decide")
 
 # The fact behind each reason, from the covariates as they stand: what must hold for the reason to be given.
@@ -97,15 +98,15 @@ def actions(accounts: pd.DataFrame, policy: CallPolicy, lasting: float, horizon_
     """The accounts with ``gain_of_call`` and ``action``, the greatest value at risk first.
 
     *accounts* has the reach of contact as ``contact_reach``; *lasting* is the share of silences that last.
-    *call*: among the calls that can be made and pay for themselves; what a call brings is the risk times the share
-    kept times the share that lasts times a year of the margin, less its cost. *ask*: not called, but partly gone: ask
+    *call*: among the calls that can be made and pay for themselves, with a risk of :data:`LEAST_RISK` or more; what a
+    call brings is the risk times the share kept times the share that lasts times a year of the margin, less its cost. *ask*: not called, but partly gone: ask
     who else supplies it. *leave*: judged, and not worth a call now. *wait*: out of season. *win_back*: silent, and
     contact still pays. *let_go*: silent for longer than contact pays. *decide*: silent, and a contact has no cost
     to set against it.
     """
     kept = policy.kept_share * lasting * accounts["value_at_risk"] * policy.kept_days / horizon_days
     gain = kept - policy.contact_cost
-    gain = gain.where(accounts["is_judged"] & (accounts["status"] == "active"))
+    gain = gain.where(accounts["is_judged"] & (accounts["status"] == "active") & (accounts["risk"] >= LEAST_RISK))
     order = accounts.assign(gain=gain).sort_values(["gain", "account_id"], ascending=[False, True]).index
     place = pd.Series(np.arange(len(order)), index=order).reindex(accounts.index)
     is_called = (gain > 0) & (place < policy.calls) & (accounts["status"] == "active")
