@@ -39,6 +39,7 @@ def notebooks(tmp_path_factory) -> Path:
     home = tmp_path_factory.mktemp("notebooks")
     write_notebook(home / "list.ipynb", GOOD)
     write_notebook(home / "one.ipynb", GOOD, parameters=OF_AN_ACCOUNT)
+    write_notebook(home / "stranger.ipynb", GOOD, parameters=OF_AN_ACCOUNT.replace("0001", "C0085"))
     return home
 
 
@@ -72,6 +73,14 @@ def test_a_fan_out_by_account_goes_before_the_account_that_is_named(place, noteb
 def test_an_account_that_is_not_there_is_refused_with_the_nearest(place, notebooks, asked, scope, message):
     with pytest.raises(RequestError, match=message):
         _pages(place, notebooks / "one.ipynb", {"account_id": asked}, scope=scope)
+
+
+@pytest.mark.parametrize("each", ["", "manager"])
+def test_a_page_of_one_account_wants_it_named(place, notebooks, each):
+    message = "name one with -p account_id=0001, or ask for a page of each of its 8 with --each account"
+    with pytest.raises(RequestError, match=message):
+        _pages(place, notebooks / "stranger.ipynb", each=each)
+    assert len(_pages(place, notebooks / "stranger.ipynb", each="account")) == 8
 
 
 def test_the_nearest_differ_in_leading_zeros_or_case_first():

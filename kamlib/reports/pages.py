@@ -68,11 +68,13 @@ def pages_of(report: Report, book: Book) -> list[Page]:
     Raises
     ------
     RequestError
-        When no account has what to fan out by, or the account named is not there.
+        When no account has what to fan out by, the account named is not there, or none is named for a page of one.
     """
+    account = str(report.given.get(ACCOUNT, ""))
+    if not account and report.each != "account":
+        _refuse_unnamed(report, book)
     if report.each:
         return _fanned(report, book)
-    account = str(report.given.get(ACCOUNT, ""))
     if not account or ACCOUNT not in report.contract:
         return [Page("", book.scope)]
     _refuse_unknown(account, report, book)
@@ -102,6 +104,17 @@ def left_out(reports: list[Report], book: Book) -> list[LeftOut]:
 
 def _column(book: Book, column: str) -> pd.Series:
     return book.frame("accounts")[column]
+
+
+def _refuse_unnamed(report: Report, book: Book) -> None:
+    """A page of one account is made of the account its notebook names only where the book has that one."""
+    meant = report.contract[ACCOUNT].default if ACCOUNT in report.contract else ""
+    known = _column(book, ACCOUNT).astype(str) if meant else pd.Series(dtype="str")
+    if meant and (report.each or meant not in set(known)):
+        raise RequestError(
+            f"{report.name} is a page of one account, and none of book {book.name!r} is named; name one with "
+            f"-p {ACCOUNT}={known.min()}, or ask for a page of each of its {len(known):,} with --each account"
+        )
 
 
 def _refuse_unknown(account: str, report: Report, book: Book) -> None:
