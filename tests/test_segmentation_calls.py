@@ -544,6 +544,24 @@ def test_the_limits_are_parameters():
         segmentation.vip(lines, single=0, month=5)
 
 
+@pytest.mark.parametrize(
+    ("when", "amount", "message"),
+    [
+        ("04/02/2026", 5.0, "order_date holds something that is not a date, as in 2026-09-30"),
+        ("2026-02-04", np.inf, "1 order lines have a revenue beyond 1e\\+13; repair or drop them"),
+    ],
+)
+def test_a_date_is_not_guessed_at_and_an_amount_without_end_is_refused(when, amount, message):
+    lines = pd.DataFrame({"account_id": ["x"], "order_id": ["1"], "order_date": [when], "revenue": [amount]})
+    with pytest.raises(RequestError, match=message):
+        segmentation.vip(lines)
+
+
+def test_a_limit_without_end_turns_its_rule_off():
+    lines = _lines(("x", "1", "2026-09-01", 50_000.0), ("x", "2", "2026-09-01", 10_000.0))
+    assert segmentation.vip(lines, single=np.inf)["rule"].tolist() == ["month"]
+
+
 def test_no_order_makes_no_vip():
     assert segmentation.vip(_lines()).empty
 

@@ -99,10 +99,10 @@ def actions(accounts: pd.DataFrame, policy: CallPolicy, lasting: float, horizon_
 
     *accounts* has the reach of contact as ``contact_reach``; *lasting* is the share of silences that last.
     *call*: among the calls that can be made and pay for themselves, with a risk of :data:`LEAST_RISK` or more; what a
-    call brings is the risk times the share kept times the share that lasts times a year of the margin, less its cost. *ask*: not called, but partly gone: ask
-    who else supplies it. *leave*: judged, and not worth a call now. *wait*: out of season. *win_back*: silent, and
-    contact still pays. *let_go*: silent for longer than contact pays. *decide*: silent, and a contact has no cost
-    to set against it.
+    call brings is the risk times the share kept times the share that lasts times a year of the margin, less its cost.
+    *ask*: not called, but partly gone: ask who else supplies it. *leave*: judged, and not worth a call now. *wait*: out
+    of season. *win_back*: silent, and contact still pays. *let_go*: silent for longer than contact pays. *decide*:
+    silent, and a contact has no cost to set against it.
     """
     kept = policy.kept_share * lasting * accounts["value_at_risk"] * policy.kept_days / horizon_days
     gain = kept - policy.contact_cost

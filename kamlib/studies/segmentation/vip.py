@@ -26,6 +26,7 @@ from kamlib.errors import RequestError
 
 GRADES, LOW = ("mid", "high"), "low"
 LIMITS = ("vip_single_purchase", "vip_month_purchase")
+MOST_MONEY = 1e13  # of one line: in cents, thousands of such lines still add up exactly
 REQUIRED = ("account_id", "order_id", "order_date", "revenue")
 SINGLE, MONTH, BOTH = "single", "month", "single and month"
 COLUMNS = (
@@ -93,7 +94,7 @@ def vip(orders: pd.DataFrame, single: float = 10_000, month: float = 20_000) -> 
 
 def _cents(amount):
     """Money in whole cents, which add up exactly."""
-    return (amount * 100).round().astype("int64") if isinstance(amount, pd.Series) else round(amount * 100)
+    return (amount * 100).round().astype("int64") if isinstance(amount, pd.Series) else np.round(amount * 100)
 
 
 def _counting_lines(orders: pd.DataFrame) -> pd.DataFrame:
@@ -107,10 +108,16 @@ def _counting_lines(orders: pd.DataFrame) -> pd.DataFrame:
         raise RequestError(
             f"{missing} of {len(lines)} order lines lack an account, order, date or amount; mend or drop them"
         )
-    lines["order_date"] = pd.to_datetime(lines["order_date"])
+    try:
+        lines["order_date"] = pd.to_datetime(lines["order_date"], format="ISO8601")  # 03/09/2026 is not guessed at
+    except (ValueError, TypeError) as error:
+        raise RequestError(f"order_date holds something that is not a date, as in 2026-09-30: {error}") from error
     lines["month"] = lines["order_date"].dt.year * 12 + lines["order_date"].dt.month
     # Amounts may be finer than a cent; what is compared is the sum, rounded once.
     lines["amount"] = pd.to_numeric(lines["revenue"]).astype(float)
+    beyond = int((lines["amount"].abs() > MOST_MONEY).sum())
+    if beyond:
+        raise RequestError(f"{beyond} order lines have a revenue beyond {MOST_MONEY:.0e}; repair or drop them")
     lines["ungraded"] = lines["amount"].where(is_ungraded[is_counting], 0.0)
     return lines
 
