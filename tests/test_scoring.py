@@ -277,3 +277,12 @@ def test_a_benefit_below_the_incentive_is_refused():
 def test_weights_of_another_length_are_refused():
     with pytest.raises(RequestError, match=r"weights has shape \(3,\), the scores \(20,\)"):
         auc(SCORES, LABELS, weights=[1, 2, 3])
+
+
+@pytest.mark.parametrize("size", range(60, 80))
+@pytest.mark.parametrize("happens", [0, 1])
+def test_the_interval_of_a_bin_holds_what_was_observed_in_it_to_the_last_bit(size, happens):
+    scores = np.linspace(0.1, 0.9, 2 * size)
+    labels = np.where(np.arange(2 * size) < size, happens, np.arange(2 * size) % 2)
+    curve = calibration(scores, labels, bins=2, level=0.9).curve
+    assert ((curve["low"] <= curve["observed"]) & (curve["observed"] <= curve["high"])).all()

@@ -195,6 +195,8 @@ def _curve(scores, labels, bins, level) -> pd.DataFrame:
     grouped = frame.groupby(np.floor(middle * bins).astype(int).to_numpy())
     curve = grouped.mean().assign(n=grouped.size())
     low, high = proportion_confint(grouped["observed"].sum(), curve.n, 1 - level, method="wilson")
+    # At none and at all of them, rounding sets the end a hair inside what was observed.
+    low, high = np.minimum(low, curve.observed), np.maximum(high, curve.observed)
     return curve.assign(low=low, high=high)[["predicted", "observed", "low", "high", "n"]].reset_index(drop=True)
 
 
