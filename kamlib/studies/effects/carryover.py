@@ -232,6 +232,10 @@ def _runs(stocks: _Stocks, carry: float, coefficient: float, tangent: Fit, seed:
     The stock at which the elasticity is taken moves with λ, so that φ adds to what not knowing λ costs.
     """
     factor = _factor(stocks, carry)
+    if not (np.isfinite(factor) and factor):
+        raise ModelError(
+            "no revenue falls where the exposure has a stock, so no elasticity can be told; widen the period"
+        )
     moved = coefficient * _slope(stocks, carry, lambda at: _factor(stocks, at))
     gradients = {
         "short_run": (1 - carry, -coefficient),
