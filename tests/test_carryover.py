@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from visiting import frame, simulate
 
-from kamlib.errors import RequestError
+from kamlib.errors import ModelError, RequestError
 from kamlib.studies.effects import effect
 from kamlib.studies.effects.carryover import adstock
 
@@ -123,3 +123,10 @@ def test_an_exposure_in_logs_has_no_stock():
 def test_a_burn_in_longer_than_the_panel_is_refused():
     with pytest.raises(RequestError, match="burn_in=30 leaves fewer than 3 periods"):
         effect(simulate(), method="adstock", burn_in=30)
+
+
+@pytest.mark.parametrize("factor", [0.0, np.nan])
+def test_without_revenue_where_the_stock_is_no_elasticity_is_told(monkeypatch, factor):
+    monkeypatch.setattr("kamlib.studies.effects.carryover.elasticity_factor", lambda panel, scale: factor)
+    with pytest.raises(ModelError, match="no revenue falls where the exposure has a stock"):
+        effect(carried(), method="adstock")
