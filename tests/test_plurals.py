@@ -13,7 +13,19 @@ from kamlib.training import wording
 
 PACKAGE = Path(kamlib.__file__).parent
 PLAYBOOKS = sorted(path.stem for path in (PACKAGE / "studies" / "plans").glob("[a-z]*.py"))
-DESK = ("churn", "findings", "segmentation", "visits", "visit_brief", "due_list", "dues", "weekly", "dossier", "page", "empty")
+DESK = (
+    "churn",
+    "findings",
+    "segmentation",
+    "visits",
+    "visit_brief",
+    "due_list",
+    "dues",
+    "weekly",
+    "dossier",
+    "page",
+    "empty",
+)
 COURSE = sorted(path.stem for path in (PACKAGE / "reports" / "language" / "en" / "training").glob("*.yml"))
 MANY = re.findall(
     r"\w+",
