@@ -873,6 +873,12 @@ def test_the_same_export_makes_the_same_bytes(export):
     assert before == after and len(before) == 4
 
 
+def test_a_book_is_written_in_order_of_date_and_then_of_key(export):
+    export.order_lines("O1,0007,2026-09-03,5", "O9,7,2026-09-01,1", "O2,7,2026-09-03,2", "O8,7,2026-09-01,1")
+    export.ingest()
+    assert export.values("orders", "order_id") == ["O8", "O9", "O1", "O2"]
+
+
 def test_a_failed_ingest_leaves_the_earlier_book_untouched(export):
     export.ingest()
     before = {p.name: p.read_bytes() for p in export.out.iterdir()}

@@ -173,9 +173,12 @@ def _apart(names: list[str], taken: list[str]) -> list[str]:
 
 
 def _write(rows: ibis.Table, name: str, book: Path, staging: Staging) -> int:
-    """Write a table sorted by its key, so that the same rows are the same file; how many they are."""
-    key = [k for k in TABLES[name].key if k in rows.columns]
-    table = rows.drop(*IDENTITY, NTH).order_by(key)
+    """Write a table in order of date and then of its key; how many rows it has.
+
+    So an as-of read skips the parts of a file that lie after its day, and the same rows are always the same file.
+    """
+    wanted = (*TABLES[name].dated, *TABLES[name].key)
+    table = rows.drop(*IDENTITY, NTH).order_by([column for column in dict.fromkeys(wanted) if column in rows.columns])
     staging.write(table, book / f"{name}.parquet", name, **_WRITING)
     return rows.count().to_pyarrow().as_py()
 
