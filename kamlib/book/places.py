@@ -168,7 +168,10 @@ def _duckdb_file(path: Path) -> Place:
     try:
         connection = _frugal(ibis.duckdb.connect(path, read_only=True))
     except Exception as error:
-        raise RequestError(f"{path} cannot be opened as a DuckDB file: {error}") from None
+        raise RequestError(
+            f"{path} cannot be opened as a DuckDB file ({str(error).splitlines()[0]}); a book is a folder of Parquet "
+            f"tables, a .duckdb file, or a name in books.yml"
+        ) from None
     settings = read_settings(path.with_suffix(".yml")) or read_settings(path.with_name("book.yml"))
     files = {"all": [path]}
     return Place(path.stem, connection, _tables_of(connection, str(path)), settings, path, files)

@@ -117,15 +117,18 @@ def measure(
     now, then, earlier = days_stood = standings(ledger, step, months, value)
     said = read_said(previous, now.basis, then.as_of)
     windows = [(stood.starts_on, stood.as_of) for stood in days_stood]
-    with ThreadPoolExecutor(1) as reader:  # the engine reads on while its last answer is worked on
+    # The engine reads on, and samples are drawn, while the answers that are there are worked on.
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as drawer:
         rated, facts = reader.submit(read_ratings, book), reader.submit(read_facts, book, windows)
         lines = reader.submit(lines_since, book, then.as_of + timedelta(days=1))
-        firmness = [_firmness(now, cuts, draws, seed), _firmness(then, cuts, min(draws, EARLIER_DRAWS), seed)]
-        trend, change = quarters(ledger, QUARTERS, min(draws, TREND_DRAWS), level, seed)
+        drawn = drawer.submit(_firmness, now, cuts, draws, seed)
+        drawn_then = drawer.submit(_firmness, then, cuts, min(draws, EARLIER_DRAWS), seed)
+        drawn_trend = drawer.submit(quarters, ledger, QUARTERS, min(draws, TREND_DRAWS), level, seed)
         card, ratings = _judged(rated.result(), limit, seed)
         known = evidence(facts.result(), windows, now.accounts.index, ratings)
         days = [_described(book.settings, *day, cuts) for day in zip(days_stood, known, strict=True)]
-        bought_since = lines.result()
+        bought_since, (trend, change) = lines.result(), drawn_trend.result()
+        firmness = drawn.result(), drawn_then.result()
     days[1], accounts = days[1].join(firmness[1]), days[0].join(firmness[0])
     accounts = accounts.join(moves(book.settings, then, now, cuts, said))
     own = list(book.settings.segments) if rules is None else rules
