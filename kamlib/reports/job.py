@@ -52,14 +52,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: published, kept (nothing had changed) or failed, with the reason."""
+    """How a job ended: published, kept (nothing had changed) or failed, with the reason and the number of findings."""
 
     name: str
     key: str
     status: str
     seconds: float
     why: str = ""
-    findings: list = field(default_factory=list)
+    findings: int = 0
 
     @property
     def label(self) -> str:
@@ -125,7 +125,7 @@ def run(job: Job) -> Outcome:
         seconds = time.monotonic() - started
         folder.publish(building, job.target, _manifest(job, seconds))
         failures.forget(_failure_folder(job))
-        return Outcome(job.name, job.key, "published", seconds, findings=found)
+        return Outcome(job.name, job.key, "published", seconds, findings=len(found))
     except Exception as error:  # a report must not take the others with it; the reason is reported and kept
         why = failures.reason(error, job.target.parent, job.timeout_seconds)
         failures.keep(_failure_folder(job), {"name": job.name, "key": job.key}, why, error, building)
