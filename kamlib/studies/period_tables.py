@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
 
 
-def period_table(tables: str, study: str, name: str, day: pd.Timestamp) -> pd.DataFrame | None:
+def period_table(tables: str, study: str, name: str, day: date) -> pd.DataFrame | None:
     """A table of another study's report of this period; None where there is none, or it was made as of another day.
 
     Parameters
@@ -21,10 +22,15 @@ def period_table(tables: str, study: str, name: str, day: pd.Timestamp) -> pd.Da
     >>> period_table("", "churn", "agenda", pd.Timestamp("2026-09-30")) is None
     True
     """
+    path, _ = find_table(tables, study, name, day)
+    return None if path is None else pd.read_parquet(path)
+
+
+def find_table(tables: str, study: str, name: str, day: date | None) -> tuple[Path | None, str]:
+    """Where such a table lies, or None and why not: ``absent``, or ``other_day`` where it was made as of another."""
     folder = Path(tables) / study
     path, manifest = folder / "tables" / f"{name}.parquet", folder / "manifest.json"
     if not tables or not path.is_file():
-        return None
-    if manifest.is_file() and json.loads(manifest.read_text(encoding="utf-8"))["as_of"] != str(day.date()):
-        return None
-    return pd.read_parquet(path)
+        return None, "absent"
+    made = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
+    return (path, "") if day is None or made.get("as_of") in {None, f"{day:%Y-%m-%d}"} else (None, "other_day")

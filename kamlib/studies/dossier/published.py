@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from kamlib.studies.period_tables import find_table
+
 
 @dataclass(frozen=True, eq=False)
 class Published:
@@ -52,19 +54,16 @@ def read_published(
     tables : folder of the period's reports; may be empty.
     by : column to rank by, the largest first.
     """
-    folder = Path(tables) / study
-    path = folder / "tables" / "accounts.parquet"
-    if not tables or not path.is_file():
-        return Published(study, reason="absent")
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    if as_of is not None and manifest["as_of"] != as_of.isoformat():
-        return Published(study, reason="other_day")
+    path, reason = find_table(tables, study, "accounts", as_of)
+    if path is None:
+        return Published(study, reason=reason)
     own = pd.read_parquet(path, filters=[("account_id", "==", account_id)])
     if own.empty:
         return Published(study, reason="no_row")
+    folder = Path(tables) / study
+    manifest, found = (json.loads((folder / f"{n}.json").read_text(encoding="utf-8")) for n in ("manifest", "findings"))
     same_scope = dict(manifest["parameters"].get("scope") or {}) == dict(scope)
     place, of = _rank(path, own, by) if same_scope and by in own else (None, None)
-    found = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
     return Published(study, own.iloc[0].to_dict(), place, of, findings={row["id"]: row for row in found})
 
 
