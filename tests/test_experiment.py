@@ -111,22 +111,34 @@ def test_too_few_buyers_make_no_experiment():
     assert experiment.design(panel, pd.Series("A", index=panel["account_id"].unique())) is None
 
 
-def test_the_lift_to_expect_is_that_of_one_more_visit_by_the_estimate_or_by_the_literature():
+def test_the_lift_to_expect_is_that_of_one_more_visit_by_the_estimate_or_by_its_upper_end_or_by_the_literature():
     panel = _panel().assign(visits=2.0)
     class_of = pd.Series("A", index=panel["account_id"].unique())
-    own = experiment.design(panel, class_of, effect=0.3)
+    own = experiment.design(panel, class_of, effect=(0.3, 0.1, 0.5))
     assert own.expected_from == "estimate" and own.expected == pytest.approx((4 / 3) ** 0.3 - 1)
+    most = experiment.design(panel, class_of, effect=(0.0, -0.1, 0.1))
+    assert most.expected_from == "most" and most.expected == pytest.approx((4 / 3) ** 0.1 - 1)
     usual = experiment.design(panel, class_of)
     assert usual.expected_from == "literature" and usual.expected == pytest.approx(1.5**0.34 - 1)
 
 
 def test_the_accounts_needed_are_those_with_which_the_expected_lift_would_be_seen():
     panel = _panel().assign(visits=2.0)
-    design = experiment.design(panel, pd.Series("A", index=panel["account_id"].unique()), effect=0.05, lengths=(3,))
+    design = experiment.design(
+        panel, pd.Series("A", index=panel["account_id"].unique()), effect=(0.05, 0.01, 0.1), lengths=(3,)
+    )
     row = design.detectable.iloc[0]
     error = row["error"] * np.sqrt(80 / row["accounts_needed"])
     assert not design.can_tell and row["accounts_needed"] > 80
     assert np.expm1((1.645 + 0.842) * error) == pytest.approx(design.expected, rel=0.02)
+
+
+def test_what_works_on_from_month_to_month_is_not_all_there_in_a_short_experiment():
+    panel, effect = _panel().assign(visits=2.0), (0.3, 0.1, 0.5)
+    class_of = pd.Series("A", index=panel["account_id"].unique())
+    lifts = experiment.design(panel, class_of, effect=effect, carry=0.5, lengths=(3, 6)).detectable["lift_expected"]
+    stocks = 2 + np.array([0.5, 0.75, 0.875])
+    assert lifts.iloc[0] == pytest.approx(np.mean(((1 + stocks) / 3) ** 0.3 - 1)) and lifts.is_monotonic_increasing
 
 
 @given(st.floats(0, 1), st.integers(0, 99))

@@ -371,8 +371,9 @@ def test_without_an_earlier_plan_the_estimate_is_recomputed_and_must_pass_its_ga
 
 def _design(lift, expected=0.2, **more):
     offers = pd.DataFrame({"account_id": ["a", "b"], "class": "A", "is_offered": [True, False]})
-    table = {"run_months": [6], "error": [0.1], "lift_seen": [lift], "accounts_needed": [40.0]}
-    return Design(offers, 0.5, 0, pd.DataFrame(table), expected, "estimate", 0.8, 0.9, **more)
+    table = {"run_months": [6], "error": [0.1], "lift_seen": [lift], "lift_expected": [expected]}
+    table = pd.DataFrame(table).assign(accounts_needed=40.0)
+    return Design(offers, 0.5, 0, table, "estimate", 0.8, 0.9, **more)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from kamlib.studies.visits import Visits
 
 PRACTICES = ("K082", "K084")
 OFFERS = ["account_id", "opening_size", "is_offered"]
-POWER = ["run_months", "lift_seen", "accounts_needed"]
+POWER = ["run_months", "lift_seen", "lift_expected", "accounts_needed"]
 
 
 def visit_experiment(result: Visits) -> Finding:

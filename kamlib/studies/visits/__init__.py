@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 
-import numpy as np
 import pandas as pd
 
 from kamlib.book.panel import account_months
@@ -198,19 +197,16 @@ def _days_off(book: Book, today: pd.Timestamp) -> tuple[date, ...]:
 
 def _tried(book: Book, months, evidence: Evidence, name: str, offer_share, set_aside, level: float, seed: int) -> dict:
     """The experiment to come, the one that was made or still runs, and the accounts held out for either."""
-    effect = evidence.carry and evidence.carry.diagnostics["long_run"]
-    known = (effect["estimate"], *effect["interval"]) if effect and not evidence.failed else None
+    found = evidence.carry.diagnostics if evidence.carry and not evidence.failed else None
+    known = (found["long_run"]["estimate"], *found["long_run"]["interval"]) if found else None
     members = evidence.class_of
     aside = experiment.set_aside(members, set_aside, seed)
     dealt = members.reindex(aside) if len(aside) else members
     is_running = bool(name) and experiment.is_running(book, months, name)
-    expected = known[0] if known and known[1] > 0 else np.nan
-    terms = {"level": level, "effect": expected, "is_apart": len(aside) > 0}
+    terms = {"level": level, "effect": known, "carry": found["lambda"] if found else 0.0}
     return {
-        "design": experiment.design(months, dealt, offer_share, seed, **terms),
-        "trial": experiment.finished(book, months, members, name, level=level, effect=known)
-        if name and not is_running
-        else None,
+        "design": experiment.design(months, dealt, offer_share, seed, **terms, is_apart=len(aside) > 0),
+        "trial": experiment.finished(book, months, members, name, **terms) if name and not is_running else None,
         "running": name if is_running else "",
         "held": [*aside, *(experiment.offered(book, name) if is_running else [])],
     }

@@ -26,9 +26,9 @@ class Design:
     ----------
     offers : account_id, class, is_offered. share, seed : as asked; the same seed makes the same offers.
     detectable : by months of running: run_months, error (of the log of the lift), lift_seen (smallest effect on
-        revenue, as a share, seen with the power asked for), accounts_needed (for the expected lift to be seen).
-    expected : lift of revenue that one more visit a month should bring to these accounts. expected_from : "estimate"
-        of this book, or "literature" where there is none.
+        revenue, as a share, seen with the power asked for), lift_expected (of one more visit a month, over these
+        months), accounts_needed (for the expected lift to be seen).
+    expected_from : "estimate" of this book, "most" that its interval allows where it holds zero, or "literature".
     power, level : that chance, and the level of the interval that must leave zero out.
     is_apart : whether it is dealt among accounts that the call plan leaves alone.
     """
@@ -37,7 +37,6 @@ class Design:
     share: float
     seed: int
     detectable: pd.DataFrame
-    expected: float
     expected_from: str
     power: float
     level: float
@@ -45,15 +44,20 @@ class Design:
 
     @property
     def best(self) -> pd.Series:
-        """The shortest run that would show the expected lift; the one that shows most, where none would."""
-        enough = self.detectable[self.detectable["lift_seen"] <= self.expected]
-        table = enough if len(enough) else self.detectable.sort_values("lift_seen")
+        """The shortest run that would show the expected lift; the one nearest to it, where none would."""
+        enough = self.detectable[self.detectable["lift_seen"] <= self.detectable["lift_expected"]]
+        table = enough if len(enough) else self.detectable.sort_values("accounts_needed")
         return table.iloc[0]
+
+    @property
+    def expected(self) -> float:
+        """The lift to be expected over the best run."""
+        return float(self.best["lift_expected"])
 
     @property
     def can_tell(self) -> bool:
         """Whether a run of these lengths would show the expected lift."""
-        return bool(self.best["lift_seen"] <= self.expected)
+        return bool(self.best["lift_seen"] <= self.best["lift_expected"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +69,8 @@ class Trial:
     name : of the event. start : first month counted. months : how many were.
     n_offered, n_others : accounts of either kind. lift, low, high : growth of the offered over the others, less one.
     p_value : by dealing the offers anew within class. extra_visits : visits a month the offered got beyond the others.
-    expected : lift of that many extra visits by the records of the past, with its ends; None where they tell nothing.
+    expected : lift of that many extra visits over these months by the records of the past, with its ends; None where
+        they tell nothing.
     """
 
     name: str
@@ -172,7 +177,8 @@ def design(
     power: float = 0.8,
     level: float = 0.9,
     lengths: tuple[int, ...] = LENGTHS,
-    effect: float = np.nan,
+    effect: tuple[float, float, float] | None = None,
+    carry: float = 0.0,
     is_apart: bool = False,
 ) -> Design | None:
     """Deal the offers, and say what the experiment could show: offers dealt in the past, where none were made, give
@@ -181,7 +187,8 @@ def design(
     Parameters
     ----------
     panel : account × month with revenue and visits. class_of : class by account. lengths : months it may run.
-    effect : coefficient of log(1 + visits a month), for the lift to expect; NaN where it is not known.
+    effect : coefficient of log(1 + visits a month) kept up, with its ends, for the lift to expect; None where it is
+        not known. carry : share of a visit's effect left a month later.
     is_apart : whether ``class_of`` holds only accounts that a call plan leaves alone.
     """
     months = np.sort(panel["month"].unique())
@@ -192,21 +199,39 @@ def design(
     rows = [row for row in rows if row]
     if len(members) < 4 or not rows:
         return None
-    expected = _expected(recent, members.index, effect)
     table = pd.DataFrame(rows)
-    table["accounts_needed"] = np.ceil(len(members) * (np.log1p(table["lift_seen"]) / np.log1p(expected)) ** 2)
-    origin = "estimate" if np.isfinite(effect) else "literature"
-    return Design(randomise(members, share, seed), share, seed, table, expected, origin, power, level, is_apart)
+    table["lift_expected"], origin = _expected(recent, members.index, effect, carry, table["run_months"])
+    wanted = np.log1p(table["lift_seen"]) / np.log1p(table["lift_expected"])
+    table["accounts_needed"] = np.ceil(len(members) * wanted**2)
+    return Design(randomise(members, share, seed), share, seed, table, origin, power, level, is_apart)
 
 
-def _expected(recent: pd.DataFrame, accounts: pd.Index, effect: float) -> float:
-    """Lift of one more visit a month, over the accounts weighted as :func:`_lift` weights them."""
+def _expected(recent: pd.DataFrame, accounts: pd.Index, effect, carry: float, lengths) -> tuple[np.ndarray, str]:
+    """Lifts of one more visit a month by length of run, weighted as :func:`_lift` weights accounts; their origin.
+
+    An interval that holds zero gives no estimate, but where it ends below what is usual, no more than that can come.
+    """
     inside = recent[recent["account_id"].isin(accounts)].groupby("account_id")
     visits = inside["visits"].mean().fillna(0)
     weight = np.sqrt(inside["revenue"].mean().clip(lower=0))
-    if np.isfinite(effect):
-        return float(np.average(((2 + visits) / (1 + visits)) ** effect - 1, weights=weight))
-    return float((1 + 1 / max(np.average(visits, weights=weight), 0.5)) ** USUAL_ELASTICITY - 1)
+    _, low, high = effect or (np.nan,) * 3
+    is_clear = low > 0
+
+    def lifts(value: float) -> np.ndarray:
+        return np.array([np.average(_lasting(visits, 1.0, value, carry, n), weights=weight) for n in lengths])
+
+    if is_clear:
+        return lifts(effect[0]), "estimate"
+    usual = (1 + 1 / max(np.average(visits, weights=weight), 0.5)) ** USUAL_ELASTICITY - 1
+    if high > 0 and (most := lifts(high)).max() < usual:
+        return most, "most"
+    return np.full(len(lengths), float(usual)), "literature"
+
+
+def _lasting(visits, extra: float, effect: float, carry: float, months: int):
+    """Mean lift of extra visits over the first months they are made: the carry-over takes time to build up."""
+    built = 1 - carry ** np.arange(1, months + 1)
+    return sum((1 + extra * part / (1 + visits)) ** effect - 1 for part in built) / months
 
 
 def _detectable(panel, members, months, length, share, seed, power, level) -> dict | None:
@@ -215,7 +240,10 @@ def _detectable(panel, members, months, length, share, seed, power, level) -> di
     growth = _growth(panel, members.index, months[-length], length)
     rng, classes = np.random.default_rng(seed), members.to_numpy()
     lifts = np.array([_lift(growth, _deal(classes, share, rng)) for _ in range(DRAWS)])
-    error = float(np.std(np.log1p(lifts[np.isfinite(lifts)])))
+    lifts = lifts[np.isfinite(lifts)]
+    if not len(lifts) or lifts.min() <= -1:  # so few accounts that all those offered may have stopped buying
+        return None
+    error = float(np.std(np.log1p(lifts)))
     smallest = float(np.expm1((stats.norm.ppf(0.5 + level / 2) + stats.norm.ppf(power)) * error))
     return {"run_months": length, "error": error, "lift_seen": smallest}
 
@@ -255,13 +283,15 @@ def finished(
     level: float = 0.9,
     seed: int = 0,
     effect: tuple[float, float, float] | None = None,
+    carry: float = 0.0,
 ) -> Trial:
     """Analyse an experiment that is on record as an event: those with a row were offered visits, the rest were not.
 
     Parameters
     ----------
     name : event_id of the experiment. class_of : the classes within which offers were dealt. months : to count.
-    effect : coefficient of log(1 + visits a month) by the records, with its ends, that the trial is set against.
+    effect : coefficient of log(1 + visits a month) kept up by the records, with its ends, that the trial is set
+        against. carry : share of a visit's effect left a month later, which takes its time to build up.
 
     Raises
     ------
@@ -301,15 +331,15 @@ def finished(
         p_value=float((1 + (np.abs(np.log1p(dealt)) >= abs(np.log1p(lift))).sum()) / (1 + len(dealt))),
         extra_visits=extra,
         level=level,
-        expected=_lifts(effect, others, extra),
+        expected=_lifts(effect, others, extra, carry, months),
     )
 
 
-def _lifts(effect: tuple[float, float, float] | None, visits: float, extra: float):
+def _lifts(effect: tuple[float, float, float] | None, visits: float, extra: float, carry: float, months: int):
     """Lift, with its ends, of extra visits a month beside those that all get; None where nothing tells."""
     if effect is None or not np.isfinite([*effect, visits, extra]).all() or extra <= 0:
         return None
-    return tuple(float((1 + extra / (1 + visits)) ** value - 1) for value in effect)
+    return tuple(float(_lasting(visits, extra, value, carry, months)) for value in effect)
 
 
 def _dealt_anew(growth: np.ndarray, classes: np.ndarray, is_offered: np.ndarray, rng) -> np.ndarray:
