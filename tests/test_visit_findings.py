@@ -43,7 +43,7 @@ def _evidence(elasticity=0.2, low=0.1, high=0.3, **more) -> Evidence:
         "detectable": None,
         "lead": SimpleNamespace(passed=True, p_value=0.5, n_accounts=200, level=0.9, alpha=0.1, estimates=leads),
         "targeting": SimpleNamespace(passed=True, p_value=0.5),
-        "permuted": SimpleNamespace(passed=True, false_positive_share=0.1, draws=100),
+        "permuted": SimpleNamespace(passed=True, false_positive_share=0.1, draws=100, most_off=17),
         "peer_p": 0.5,
         "carry": _carry(),
         "classes": None,
@@ -112,11 +112,11 @@ FAILED = SimpleNamespace(passed=False, p_value=0.001, n_accounts=200, level=0.9,
         ),
         (
             _evidence(carry=None),
-            "Whether visits sell cannot be told from this book, because visits or",
+            "Whether visits sell cannot be told from this book, because too little happens within the accounts",
             "no conclusion",
         ),
         (
-            _evidence(permuted=SimpleNamespace(passed=False, false_positive_share=0.5, draws=100)),
+            _evidence(permuted=SimpleNamespace(passed=False, false_positive_share=0.5, draws=100, most_off=17)),
             "Whether visits sell cannot be told from this book: the intervals of the method are too narrow for it, since 50 of 100",
             "no conclusion",
         ),
@@ -176,7 +176,7 @@ def test_power(elasticity, word):
 
 
 def test_what_could_be_seen_is_not_claimed_where_the_error_is_not_known():
-    shuffled = SimpleNamespace(passed=False, false_positive_share=0.33, draws=100)
+    shuffled = SimpleNamespace(passed=False, false_positive_share=0.33, draws=100, most_off=17)
     seen = LastingEffect(0.01, 0.01, 60.0, 0.8, 0.9, 3)
     found = findings.visit_power(_result(_evidence(permuted=shuffled), detectable=seen))
     assert found.verdict == "no conclusion"
@@ -207,6 +207,13 @@ def test_tests_that_were_not_made_are_neither_passed_nor_named():
     assert found.verdict is Verdict.CAUTION and found.sentence.startswith("None of the 2 tests made finds anything")
     assert "shuffle" not in found.sentence and "sales of another" not in found.sentence
     assert "could not be tested by shuffled visits." in found.reason and "sales of another could not" in found.reason
+
+
+def test_every_placebo_says_where_it_refuses():
+    said = findings.visit_placebos(_result(_evidence())).sentence
+    assert "(10 of 100 off zero, refused above 17)" in said and "(p = 0.50, refused below 0.01)." in said
+    unmeasured = SimpleNamespace(**vars(_carry()) | {"estimate": 0.0})
+    assert "nan" not in findings.visit_placebos(_result(_evidence(carry=unmeasured))).sentence
 
 
 def test_a_p_value_of_nothing_is_a_failed_test_and_no_missing_one():
@@ -419,6 +426,8 @@ def test_an_experiment_that_still_runs_is_not_read():
         ),
         (_design(0.1), _evidence(low=-0.1), "the experiment of this report can tell what these records cannot."),
         (_design(0.6), _evidence(low=-0.1), "says how many it would take."),
+        (None, _evidence(low=-0.1), "Neither these records nor an experiment among these accounts can tell."),
+        (_design(0.6), _evidence(carry=_carry(20)), "and take the answer from the report of more accounts."),
     ],
 )
 def test_an_experiment_is_advised_only_where_it_can_tell(design, evidence, text):
@@ -577,8 +586,8 @@ def _moved(visits, hours, **more):
 @pytest.mark.parametrize(
     ("plan", "text"),
     [
-        (_moved(5, 10.0), "The 8 hours set free are worth 20 (4 visits at 5) only as far as they are saved"),
-        (_moved(11, 22.0), "4 hours more, which cost 10 (2 visits at 5)."),
+        (_moved(5, 10.0), "The 8 hours set free are worth 20 (4.0 visits at 5) only as far as they are saved"),
+        (_moved(11, 22.0), "4 hours more, which cost 10 (2.0 visits at 5)."),
         (_moved(9, 18.0), "takes as many visiting hours as today, 18 a quarter"),
         (_moved(5, 10.0, costs=_costs(cost_from="unknown")), "and sets 8 free; what they cost is not on record"),
         (_moved(11, 22.0, costs=_costs(cost_from="unknown")), "4 hours more, whose cost is not on record"),
@@ -599,9 +608,11 @@ def test_a_manager_over_his_hours_is_named_and_one_without_declared_hours_is_sai
 
 def test_a_manager_with_too_much_to_do_today_should_hand_over_accounts_before_losing_visits():
     plan = _plan()
-    crowded = replace(plan, managers=plan.managers.assign(hours_budget=12.0))
+    crowded = replace(
+        plan, managers=plan.managers.assign(hours_budget=12.0, hours_available=21.0)
+    )  # 11 free, the least takes 12
     decision = findings.plan_hours(_result(_evidence(), plan=crowded)).decision
-    assert decision.endswith("today's visits take more hours than there are of M1 (6 hours a quarter).")
+    assert decision.endswith("today's visits take more hours than there are of M1 (7 hours a quarter).")
     crowded.accounts["next_visit"] = 9.0
     assert "has not the hours" in findings.plan_table(_result(_evidence(), plan=crowded))["why"].iloc[1]
     assert findings.plan_hours(_result(_evidence(), plan=plan)).decision == ""
@@ -707,7 +718,11 @@ def _cadence(**more) -> Cadence:
 @pytest.mark.parametrize(
     ("make", "values", "text"),
     [
-        (findings.contact_rhythm, {}, "Of one account one is overdue"),
+        (
+            findings.contact_rhythm,
+            {},
+            "Of one account one is overdue for contact (prospects: 0 of 0; customers: 1 of 1).",
+        ),
         (
             findings.contact_rhythm,
             {"stages": pd.DataFrame({"stage": ["customer"], "accounts": [1], "overdue": [0], "never": [0]})},
@@ -718,15 +733,24 @@ def _cadence(**more) -> Cadence:
             {"stages": pd.DataFrame({"stage": [], "accounts": [], "overdue": [], "never": []})},
             "No account is a prospect",
         ),
-        (findings.log_delay, {}, "Half of 100 contacts are written down within 2 days"),
+        (findings.log_delay, {}, "Half of 100 contacts of the last year were written down within 2 days"),
         (findings.log_delay, {"logged": 0}, "is not on record"),
-        (findings.executive_time, {}, "Executives bear 10% of all visiting time (by hours). The practice asks for"),
+        (findings.executive_time, {}, "Executives bore 10% of all visiting time of the last year (by hours). The"),
         (findings.executive_time, {"executive_share": 0.0}, "None of the 100 visits with a known visitor is by an"),
         (findings.executive_time, {"executive_share": np.nan}, "is not on record"),
-        (findings.contact_levels, {}, "none was met on two levels or more in the last year; in one"),
+        (
+            findings.contact_levels,
+            {},
+            "none was reached on two levels or more in the last year, in whatever way; in one",
+        ),
         (findings.contact_levels, {"levels": pd.DataFrame()}, "not on record"),
         (findings.symposium, {}, "was held on 30 September 2026, and 50%"),
-        (findings.symposium, {"symposia": 0}, "more than a year ago"),
+        (findings.symposium, {"attended_share": np.nan}, "who of those invited came is not on record."),
+        (
+            findings.symposium,
+            {"symposia": 0},
+            "30 September 2026; none was held in the last year, and one is declared.",
+        ),
         (findings.symposium, {"last_symposium": None}, "No symposium is on record"),
     ],
 )

@@ -52,7 +52,9 @@ def draw_visit_moves(result: Visits, rows: int = 10) -> Axes:
         drawn.set_yticks(range(len(shown)), labels)
         drawn.axvline(0, color=SOFT, linewidth=1)
         drawn.grid(axis="y", visible=False)
-    footnote(drawn, f"n = {len(accounts):,} accounts in the plan, {len(moved):,} of them moved by a visit or more")
+    terms, n = result.plan.terms, len(accounts)
+    text = f"n = {n:,} accounts in the plan, {len(moved):,} moved by a visit or more; bounds: {terms.most_change:.0%} "
+    footnote(drawn, text + f"up or down, {terms.minimum:,} a quarter at least")
     return drawn
 
 

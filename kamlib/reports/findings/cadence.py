@@ -136,11 +136,12 @@ def symposium(result: Visits) -> Finding:
     cadence = result.cadence
     if cadence is None or cadence.last_symposium is None:
         return nothing("visits.symposium", say("visits.symposium_none"), ("K106",))
-    branch = "held" if cadence.symposia >= cadence.symposia_wanted else "missed"
-    came = cadence.attended_share if np.isfinite(cadence.attended_share) else 0.0
+    is_counted = np.isfinite(cadence.attended_share)
+    branch = "missed" if cadence.symposia < cadence.symposia_wanted else "held" if is_counted else "held_uncounted"
+    values = {"last": cadence.last_symposium, "came": cadence.attended_share, "held": cadence.symposia}
     return Finding(
         "visits.symposium",
-        say(f"visits.symposium_{branch}", last=cadence.last_symposium, came=came),
+        say(f"visits.symposium_{branch}", **values, wanted=cadence.symposia_wanted),
         float(cadence.symposia),
         "a year",
         n=cadence.symposia,

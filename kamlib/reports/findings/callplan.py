@@ -115,8 +115,9 @@ def plan_hours(result: Visits) -> Finding:
     if result.plan is None:
         return _no_plan(result, "visits.plan_hours")
     plan, managers = result.plan, plan_managers(result)
-    freed, cost = float((managers["hours_today"] - managers["hours_plan"]).sum()), plan.costs.cost_per_visit
-    values = {"today": managers["hours_today"].sum(), "plan": managers["hours_plan"].sum(), "hours": abs(freed)}
+    today, planned = managers["hours_today"].sum(), managers["hours_plan"].sum()
+    freed, cost = float(today - planned), plan.costs.cost_per_visit
+    values = {"today": today, "plan": planned, "hours": abs(round(today) - round(planned))}  # as the reader subtracts
     values |= {"each": cost, "cost": abs(plan.fewer_visits) * cost, "visits": abs(plan.fewer_visits)}
     branch = "same" if abs(freed) < 1 else "frees" if freed > 0 else "takes"
     branch += "_uncosted" if branch != "same" and plan.costs.cost_from == "unknown" else ""
@@ -146,7 +147,8 @@ def _crowded(plan: Plan) -> pd.DataFrame:
 
 def _relief(crowded: pd.DataFrame) -> str:
     """Accounts that are worth their visits had better change hands than lose them."""
-    named = _hours_named(crowded["manager"], crowded["hours_today"] - crowded["hours_budget"])
+    free = (crowded["hours_available"] - crowded["hours_elsewhere"]).clip(lower=0)
+    named = _hours_named(crowded["manager"], crowded["hours_today"] - free)
     return say("visits.hours_relief", named=named) if named else ""
 
 

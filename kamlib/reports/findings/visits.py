@@ -11,7 +11,14 @@ from kamlib.reports.finding import Finding, Gate, Verdict, judge
 from kamlib.reports.sentences import say
 from kamlib.studies.effects.carryover import HIGHEST_LAMBDA
 from kamlib.studies.visits import Visits
-from kamlib.studies.visits.evidence import LEAST_ACCOUNTS, LEAST_MONTHS, Evidence
+from kamlib.studies.visits.evidence import (
+    LEAD_ALPHA,
+    LEAST_ACCOUNTS,
+    LEAST_MONTHS,
+    PEER_ALPHA,
+    TARGETING_ALPHA,
+    Evidence,
+)
 
 STALE_DAYS = 45
 LITERATURE = {"albers": 0.34, "detailing": 0.245}  # mean elasticities: Albers et al. (2010), and for detailing
@@ -57,7 +64,10 @@ def visit_effect(result: Visits) -> Finding:
 def _decision(result: Visits, can_claim: bool) -> str:
     """What to do: move visits or wait, and learn by an experiment only where one can tell."""
     can_try = result.design is not None and result.design.can_tell
-    return say(f"visits.effect_{'decision' if can_claim else 'wait'}{'_try' if can_try else ''}")
+    if not can_claim and not can_try and result.evidence.failed == ("few_accounts",):
+        return say("visits.effect_wait_few")  # the report of one manager or region, where that of all may tell
+    branch = "_try" if can_try else "_none" if not can_claim and result.design is None else ""
+    return say(f"visits.effect_{'decision' if can_claim else 'wait'}{branch}")
 
 
 def _branch(evidence: Evidence, low: float, high: float) -> str:
@@ -99,6 +109,7 @@ def visit_placebos(result: Visits) -> Finding:
         return nothing("visits.placebos", say("visits.placebos_none"))
     failed = [name for name in TESTS if name in evidence.failed]
     made = [name for name in TESTS if name not in evidence.untested]
+    made = ["lead_unmeasured" if name == "lead" and np.isnan(evidence.lead_seen) else name for name in made]
     gates = [gate for gate in effect_gates(result) if gate.reason in _reasons(evidence, failed)]
     verdict, reason = judge(*gates, *_test_gates(evidence))
     said = "; ".join(say(f"visits.test_{name}", **_gate_values(evidence)) for name in made)
@@ -338,6 +349,10 @@ def _gate_values(evidence: Evidence) -> dict:
         "targeting_p": evidence.targeting.p_value if evidence.targeting else np.nan,
         "off": evidence.permuted.false_positive_share * evidence.permuted.draws if evidence.permuted else np.nan,
         "draws": evidence.permuted.draws if evidence.permuted else 0,
+        "most": evidence.permuted.most_off if evidence.permuted else 0,
+        "lead_alpha": LEAD_ALPHA,
+        "targeting_alpha": TARGETING_ALPHA,
+        "peer_alpha": PEER_ALPHA,
         "seen": 10 * evidence.lead_seen,
         "lasting": 10 * abs(evidence.long_run[0]),
         "peer_p": evidence.peer_p,

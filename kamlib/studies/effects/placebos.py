@@ -20,6 +20,7 @@ from kamlib.studies.effects.regressions import Fit, Inference, regress
 from kamlib.studies.effects.scores import score_test
 
 PERIODS_PER_LEAD, MOST_LEADS = 6, 6
+OFF_ALPHA = 0.01  # more intervals off zero than come by this chance fail the shuffled visits
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,11 @@ class PermutedVisits:
     how: str
     n: int
 
+    @property
+    def most_off(self) -> int:
+        """How many intervals may leave zero out and still pass."""
+        return int(stats.binom.isf(OFF_ALPHA, self.draws, 1 - self.level))
+
 
 def permuted_visits(
     panel: pd.DataFrame,
@@ -209,7 +215,7 @@ def permuted_visits(
     false = sum(one.p_value() < 1 - level for one in found)
     estimate = float(real.coefficients["x"])
     return PermutedVisits(
-        passed=bool(stats.binom.sf(false - 1, draws, 1 - level) >= 0.01),
+        passed=bool(stats.binom.sf(false - 1, draws, 1 - level) >= OFF_ALPHA),
         false_positive_share=false / draws,
         p_value=float((1 + (np.abs(estimates) >= abs(estimate)).sum()) / (draws + 1)),
         estimate=estimate,

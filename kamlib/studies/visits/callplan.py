@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -82,6 +82,7 @@ class Plan:
         the effect and what demand may be; the ends are NaN where the past is too short to tell of demand.
     flatness : the best plans with other budgets, profit in money. curves : index of sales by visits a month and class.
     gap : the most another plan could earn beyond this one, as a share. costs : of sales and visits.
+    terms : what it was made under.
     """
 
     basis: str
@@ -94,6 +95,7 @@ class Plan:
     curves: pd.DataFrame
     gap: float
     costs: Costs
+    terms: Terms = field(default_factory=Terms)
 
     @property
     def fewer_visits(self) -> float:
@@ -161,6 +163,7 @@ def draw_plan(
         curves=class_curves(present, curves, level),
         gap=plan.gap,
         costs=costs,
+        terms=terms,
     )
 
 
