@@ -14,6 +14,7 @@ from kamlib.errors import RequestError
 from kamlib.reports import folder, index
 from kamlib.reports.pages import left_out, nearest, pages_of
 from kamlib.reports.render import Request, render
+from kamlib.reports.sentences import say
 from kamlib.reports.spec import read_reports
 
 from books import small_frames, write_folder
@@ -141,26 +142,39 @@ def test_the_index_lists_the_pages_of_a_notebook_by_account_name_and_first_headl
     index.write_index(where, index.State("Book", "2026-Q3", "2026-09-30"), [])
     page = BeautifulSoup((where / "index.html").read_text(), "html.parser")
     rows = page.select(".each > li")
-    assert " ".join(rows[3].text.split()) == "0003 Firm 0003 Said of 0003. usable Excel"
+    assert " ".join(rows[3].text.split()) == "Firm 0003 0003 Said of 0003. usable Excel"
     assert [link["href"] for link in rows[3].select("a")] == [f"dossier/0003/report.{e}" for e in ("html", "xlsx")]
     assert (len(rows), len(page.select("details.rest .each > li"))) == (count, folded)
 
 
-def test_the_search_over_accounts_tells_class_state_and_what_is_due_first_and_leads_to_the_dossier(tmp_path):
+@pytest.mark.parametrize(
+    ("action", "late", "shown"),
+    [
+        ("call", 0, ["call", "2026-10-02 Call it"]),
+        ("call", 3, ["call", "2026-10-02, overdue: Call it"]),
+        (say("churn.action_leave"), 3, ["–", "2026-10-02, overdue: Call it"]),
+        (say("churn.action_leave"), 0, [say("churn.action_leave"), "2026-10-02 Call it"]),
+    ],
+)
+def test_the_search_over_accounts_tells_class_state_and_what_is_due_first_and_leads_to_the_dossier(
+    tmp_path, action, late, shown
+):
     where = tmp_path / "2026-Q3"
     for name in ("dossier", "visit_brief"):
         _page(where, name, "0007")
-    said = {"segmentation": {"class": "A"}, "churn": {"status": "off_season", "action": "call"}}
+    said = {"segmentation": {"class": "A"}, "churn": {"status": "off_season", "action": action}}
     for name, columns in said.items():
         (_page(where, name) / "tables").mkdir()
         pd.DataFrame([{"account_id": "0007"} | columns]).to_parquet(where / name / "tables" / "accounts.parquet")
     (_page(where, "due_list") / "tables").mkdir()
     days = pd.to_datetime(["2026-10-09", "2026-10-02"])
-    due = pd.DataFrame({"account_id": "0007", "due_on": days, "what": ["Meet it", "Call it"]})
+    due = pd.DataFrame(
+        {"account_id": "0007", "due_on": days, "what": ["Meet it", "Call it"], "days_overdue": [0, late]}
+    )
     due.to_parquet(where / "due_list" / "tables" / "due.parquet")
     index.write_index(where, index.State("Book", "2026-Q3", "2026-09-30"), [])
     row = BeautifulSoup((where / "index.html").read_text(), "html.parser").select_one("tbody tr")
-    assert [cell.text for cell in row("td")] == ["0007", "–", "A", "–", "off season", "–", "call", "2026-10-02 Call it"]
+    assert [cell.text for cell in row("td")] == ["0007", "–", "A", "–", "off season", "–", *shown]
     assert row.a["href"] == "dossier/0007/report.html"
 
 
@@ -169,7 +183,7 @@ def test_the_index_lists_the_pages_of_managers_by_their_names(tmp_path):
     now = index.State("Book", "2026-Q3", "2026-09-30", managers={"M1": "Lin Yi-chun"})
     index.write_index(tmp_path / "2026-Q3", now, [])
     page = BeautifulSoup((tmp_path / "2026-Q3" / "index.html").read_text(), "html.parser")
-    assert " ".join(page.select_one(".each > li a").text.split()) == "M1 Lin Yi-chun"
+    assert " ".join(page.select_one(".each > li a").text.split()) == "Lin Yi-chun M1"
 
 
 @pytest.mark.parametrize("each", ["region", "account"])

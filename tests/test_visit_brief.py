@@ -33,6 +33,7 @@ def _said(kinds=(), late=None, **tables):
     for name, column in (("cases", "closed_on"), ("contracts", "ends_on"), ("cases", "opened_on")):
         frames[name][column] = frames[name][column].astype("datetime64[s]")
     year = {"span": "year", "revenue": 100.0, "revenue_previous": 100.0, "margin": 30.0, "margin_previous": 30.0}
+    year |= {"orders": 9.0, "order_days": 9.0, "order_days_previous": 9.0}
     card = {"name": "Firm", "manager_id": "M1", "manager": "Lin", "annual_potential": 5.0, "is_official": False}
     return SimpleNamespace(
         account_id="0001",
@@ -42,7 +43,8 @@ def _said(kinds=(), late=None, **tables):
         file=SimpleNamespace(late=late, rows=frames.__getitem__),
         white_space=SimpleNamespace(categories=pd.DataFrame({"category": ["A"], "is_white_space": [False]})),
         segmentation=tables.get("segmentation", Published("segmentation", reason="absent")),
-        sales=pd.DataFrame([year | tables.get("year", {})]),
+        sales=pd.DataFrame([year | tables.get("year", {}), year | {"span": "period"}]),
+        last_entry=AS_OF,
         has={"contacts", "contracts"},
         rules={"referral_satisfaction": 9},
     )
@@ -67,6 +69,15 @@ def test_overdue_deliveries_open_deals_and_a_low_score_are_topics():
     topics = findings.visit_agenda(result)["topic"].tolist()
     expected = [say("visit_brief.agenda_delivery"), say("visit_brief.agenda_unhappy", count=4)]
     assert topics == [*expected, say("visit_brief.agenda_deal", detail="O1")]
+
+
+@pytest.mark.parametrize(
+    ("revenue", "kinds", "fallen"),
+    [(95.0, [], None), (60.0, [], 0.4), (60.0, ["order_late"], 0.4), (0.0, [], 1.0), (0.0, ["order_late"], None)],
+)
+def test_a_fall_of_revenue_is_a_topic_unless_the_missing_order_says_so_already(revenue, kinds, fallen):
+    agenda = findings.visit_agenda(_said(kinds, year={"revenue": revenue}))["agenda_purpose"].tolist()
+    assert agenda[len(kinds) :] == ([say("visit_brief.agenda_fallen_purpose", count=fallen)] if fallen else [])
 
 
 @pytest.mark.parametrize(("kinds", "branch"), [([], "none"), (["complaint"], "one"), (["complaint", "offer"], "")])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -65,6 +66,8 @@ def write_index(where: Path, now: State, failed: list[dict]) -> None:
         book=now.book,
         period=now.period,
         as_of=now.as_of,
+        made_on=f"{datetime.now():%Y-%m-%d %H:%M}",
+        verdicts=say("page.verdicts"),
         reports=single,
         fanned=_by_notebook(fanned, {folder.safe_name(key): name for key, name in names.items()}),
         accounts=accounts,
@@ -146,7 +149,10 @@ def _accounts(reports: list[Path], where: Path) -> list[dict]:
         for row in shown[["account_id", *columns]].astype(object).where(lambda f: f.notna(), "").to_dict("records"):
             known = seen.setdefault(str(row["account_id"]), dict.fromkeys(_ACCOUNT_COLUMNS, ""))
             known.update({name: str(row[name]) for name in columns if str(row[name])})
-    due = _first_due(reports, where)
+    due, overdue = _first_due(reports, where)
+    for key in overdue & {*seen}:
+        if seen[key]["action"] == say("churn.action_leave"):
+            seen[key]["action"] = ""  # what its orders do not ask for, a rule does
     links = {key: "/".join([*report.relative_to(where).parts, "report.html"]) for key, report in pages.items()}
     return [
         {"account_id": key, **known, "due": due.get(key, ""), "href": links.get(folder.safe_name(key), "")}
@@ -154,24 +160,35 @@ def _accounts(reports: list[Path], where: Path) -> list[dict]:
     ]
 
 
-def _first_due(reports: list[Path], where: Path) -> dict[str, str]:
-    """What is due first to each account, with its day, as the due list of the period has it."""
+def _first_due(reports: list[Path], where: Path) -> tuple[dict[str, str], set[str]]:
+    """What is due first to each account, with its day, and which are overdue, as the due list of the period has it."""
     path = where / "due_list" / "tables" / "due.parquet"
     if path.parents[1] not in reports or not path.is_file():
-        return {}
-    first = pd.read_parquet(path, columns=["account_id", "due_on", "what"])
+        return {}, set()
+    first = pd.read_parquet(path, columns=["account_id", "due_on", "what", "days_overdue"])
     first = first.sort_values("due_on", kind="stable").drop_duplicates("account_id")
-    return {row.account_id: f"{row.due_on:%Y-%m-%d} {row.what}" for row in first.itertuples()}
+    said = {
+        row.account_id: say(f"page.due_{'overdue' if row.days_overdue > 0 else 'ahead'}", on=row.due_on, what=row.what)
+        for row in first.itertuples()
+    }
+    return said, {*first.loc[first["days_overdue"] > 0, "account_id"]}
 
 
 def write_periods(book_folder: Path, now: State) -> None:
     """The index of all periods of a book, the latest first."""
-    periods = [
-        {
-            "label": path.parent.name,
-            "href": f"{path.parent.name}/index.html",
-            "reports": len(folder.published(path.parent)),
-        }
-        for path in sorted(book_folder.glob("*/index.html"), reverse=True)
-    ]
+    periods = [_period(path.parent) for path in sorted(book_folder.glob("*/index.html"), reverse=True)]
     folder.write_text(book_folder / "index.html", frame("periods.html.j2", book=now.book, periods=periods, **now.marks))
+
+
+def _period(where: Path) -> dict:
+    """A line of the index of all periods: the period, its day, when it was last rendered, and what came of it."""
+    record = where / "run.json"
+    run = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    return {
+        "label": where.name,
+        "href": f"{where.name}/index.html",
+        "as_of": run.get("as_of", ""),
+        "made_on": run.get("finished", "").replace("T", " ")[:16],
+        "reports": len(folder.published(where)),
+        "failed": len(failures.kept(where)),
+    }

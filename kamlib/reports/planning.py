@@ -21,7 +21,7 @@ from kamlib.reports.spec import Report
 from kamlib.studies.portfolio import manager_names
 
 ACCOUNTS = "tables/accounts.parquet"
-LONGEST_ABOUT = 100  # characters of key and name in a title
+LONGEST_ABOUT = 80  # characters of a name in a title
 
 
 def jobs_of(request: Request, reports: list[Report], book: Book, period: Period, where: Path) -> list[Job]:
@@ -110,10 +110,15 @@ def _names(book: Book) -> dict[str, dict[str, str]]:
 
 
 def _about(key: str, given: Mapping, names: Mapping[str, Mapping[str, str]]) -> str:
-    """Whom a page is about: its key and the name of that, without characters that would turn or break a title."""
-    named = [known[key] for column, known in names.items() if given.get(column) == key and key in known]
-    plain = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in " ".join([key, *named]))
-    return textwrap.shorten(plain, LONGEST_ABOUT, placeholder="…")
+    """Whom a page is about: its name and, in brackets, its key; the key alone where there is no name."""
+    named = next((known[key] for column, known in names.items() if given.get(column) == key and key in known), "")
+    name, key = (textwrap.shorten(_plain(text), LONGEST_ABOUT, placeholder="…") for text in (named, key))
+    return f"{name} ({key})" if name else key
+
+
+def _plain(text: str) -> str:
+    """The text without characters that would turn or break a title."""
+    return "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in text)
 
 
 def _title(notebook) -> str:

@@ -14,6 +14,7 @@ STALE_DAYS = 45
 FEWEST_DAYS = 6
 ABOUT_THE_SAME = 0.02
 SMALL_RISK = 0.01
+WORTH_A_TALK = 0.10  # of last year's revenue that is not bought any more
 
 
 def account_trade(result: Dossier) -> Finding:
@@ -35,6 +36,7 @@ def account_trade(result: Dossier) -> Finding:
         _fresh(result),
         Gate(not days or days >= FEWEST_DAYS, Verdict.CAUTION, say("dossier.trade_few", days=days)),
     )
+    is_down = change <= -WORTH_A_TALK and verdict is Verdict.USABLE
     return Finding(
         "dossier.trade",
         say(f"dossier.trade_{branch}", change=abs(change), **values),
@@ -43,6 +45,7 @@ def account_trade(result: Dossier) -> Finding:
         n=int(year["orders"]),
         verdict=verdict,
         reason=reason,
+        decision=say("dossier.trade_decision") if is_down else "",
         practices=("K042",),
     )
 

@@ -168,6 +168,5 @@ def _counted(topic: str, sentence: str, value: int, n: int, decision: str = "", 
 
 
 def _nothing(topic: str, sentence: str) -> Finding:
-    return Finding(
-        f"due_list.{topic}", sentence, verdict=Verdict.NO_CONCLUSION, reason=sentence, practices=PRACTICES[topic]
-    )
+    verdict, practices = Verdict.NO_CONCLUSION, PRACTICES[topic]
+    return Finding(f"due_list.{topic}", sentence, n=0, verdict=verdict, reason=sentence, practices=practices)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from kamlib.reports.finding import Finding
+from kamlib.reports.findings.dossier import account_trade
 from kamlib.reports.sentences import say
 from kamlib.studies import dues
 from kamlib.studies.dossier import Dossier
@@ -15,6 +16,7 @@ AGENDA = (
     "delivery",
     "unhappy",
     "order_late",
+    "fallen",
     "expired",
     "renewal",
     "document",
@@ -41,7 +43,7 @@ def _purpose(row: dict) -> str:
 
 
 def _more_topics(result: Dossier) -> list[pd.DataFrame]:
-    """Topics that are due on no day: overdue deliveries, open deals, a low satisfaction."""
+    """Topics that are due on no day: overdue deliveries, open deals, a low satisfaction, a fall of revenue."""
     one = pd.DataFrame({"account_id": [result.account_id], "manager_id": [result.card["manager_id"]]})
     topics = []
     overdue = _overdue(result)
@@ -54,6 +56,10 @@ def _more_topics(result: Dossier) -> list[pd.DataFrame]:
     last = _last_survey(result)
     if last is not None and last["satisfaction"] < UNHAPPY_BELOW and _is_recent(last, result):
         topics.append(dues.rows("unhappy", one, last["surveyed_on"], last["surveyed_on"], count=last["satisfaction"]))
+    trade = account_trade(result)
+    is_late = (result.actions["kind"] == "order_late").any()  # which says the same of one that buys nothing any more
+    if trade.decision and not (is_late and trade.value <= -1):
+        topics.append(dues.rows("fallen", one, result.as_of, result.as_of, count=min(1.0, -trade.value)))
     return topics
 
 

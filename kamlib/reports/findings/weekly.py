@@ -8,7 +8,7 @@ import pandas as pd
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
 from kamlib.reports.sentences import say
 from kamlib.studies.portfolio import with_managers
-from kamlib.studies.weekly import Weekly
+from kamlib.studies.weekly import NOBODY, Weekly
 
 STALE_DAYS = 7
 BEHIND_BELOW = 0.90
@@ -19,7 +19,7 @@ def week_record(result: Weekly) -> Finding:
     """What the last report said of its week, and what the book says of those days now."""
     record = result.record
     if record is None:
-        return _nothing("track_record", say("weekly.record_none"))
+        return _nothing("track_record", say("weekly.record_none"), 0)
     more = record["now"] - record["said"]
     branch = "same" if abs(more) < 0.5 else "more" if more > 0 else "less"
     values = {"said": record["said"], "first": record["from_day"], "last": record["to_day"], "more": abs(more)}
@@ -105,7 +105,7 @@ def manager_targets(result: Weekly) -> Finding:
 def late_orders(result: Weekly) -> Finding:
     """Order lines that were promised and have not come."""
     if result.late is None:
-        return _nothing("late_orders", say("weekly.late_absent"))
+        return _nothing("late_orders", say("weekly.late_absent"), 0)
     last, n = _span(result, "week")["to_day"], len(result.late)
     days = int(result.late["days_late"].max()) if n else 0
     sentence = say("weekly.late_some" if n else "weekly.late_none", n=n, last=last, days=days)
@@ -116,7 +116,7 @@ def late_orders(result: Weekly) -> Finding:
 def missing_logs(result: Weekly) -> Finding:
     """Contacts that nobody wrote down."""
     if result.unlogged is None:
-        return _nothing("logs", say("weekly.logs_absent"))
+        return _nothing("logs", say("weekly.logs_absent"), 0)
     counts = result.unlogged["manager_id"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
     values = {"n": len(result.unlogged), "allowed": result.log_days}
     if len(counts):
@@ -143,8 +143,10 @@ def week_spans(result: Weekly) -> pd.DataFrame:
 
 
 def week_managers(result: Weekly) -> pd.DataFrame:
-    """The managers, by name where it is known."""
-    return _named(result, result.managers)
+    """The managers, by name where it is known; accounts without one only where there is something to tell of them."""
+    rows = result.managers
+    told = rows[["revenue_week", "revenue_quarter", "late_lines", "unlogged"]].fillna(0).ne(0).any(axis=1)
+    return _named(result, rows[told | (rows["manager_id"] != NOBODY)])
 
 
 def week_late(result: Weekly) -> pd.DataFrame:
@@ -173,5 +175,7 @@ def _fresh(result: Weekly) -> Gate:
     return Gate(days <= STALE_DAYS, Verdict.CAUTION, reason)
 
 
-def _nothing(topic: str, sentence: str) -> Finding:
-    return Finding(f"weekly.{topic}", sentence, verdict=Verdict.NO_CONCLUSION, reason=sentence, practices=("K044",))
+def _nothing(topic: str, sentence: str, n: int | None = None) -> Finding:
+    """No conclusion; with *n* zero where the book has nothing at all to judge by, so that it stands last."""
+    verdict = Verdict.NO_CONCLUSION
+    return Finding(f"weekly.{topic}", sentence, n=n, verdict=verdict, reason=sentence, practices=("K044",))
