@@ -10,8 +10,10 @@ from matplotlib import pyplot
 
 from kamlib.reports import figures, findings
 from kamlib.reports.finding import Verdict
+from kamlib.reports.findings.churn_labels import DRIVERS
 from kamlib.reports.sentences import keys, say
 from kamlib.studies import churn
+from kamlib.studies.churn.lapses import BY_DAYS, BY_SIGNS, METHODS
 from kamlib.studies.churn.record import Record
 from kamlib.studies.churn.reliability import Reliability
 from kamlib.studies.churn.returns import Returns
@@ -31,11 +33,8 @@ FINDINGS = [
     "wallet_loss",
     "order_season",
     "contracts_ending",
-    "complaint_effect",
     "complaint_ageing",
-    "threading_effect",
-    "executive_effect",
-    "manager_change_effect",
+    "renewal_model",
     "concentration_stress",
     "customer_equity",
 ]
@@ -56,6 +55,7 @@ TABLES = [
     "churn_drivers",
     "churn_complaints",
     "churn_contracts",
+    "churn_renewal_methods",
     "churn_largest",
     "churn_moves",
     "churn_open_complaints",
@@ -437,7 +437,7 @@ def test_contracts_are_told_with_and_without_an_end_and_a_rate(result, ending, d
     ],
 )
 def test_the_effect_of_complaints_has_a_direction_or_none(result, low, high, words, verdict):
-    found = findings.complaint_effect(_driver(result, "complaint", 3.0, low, high))
+    found = findings.driver_effect(_driver(result, "complaint", 3.0, low, high), "complaint")
     assert words in found.sentence
     assert found.verdict is verdict
 
@@ -447,7 +447,7 @@ def test_the_effect_of_complaints_has_a_direction_or_none(result, low, high, wor
     [(0.3, 0.8, "the lower the odds of leaving"), (1.2, 3.0, "leave more often"), (0.5, 2.0, "cannot be told")],
 )
 def test_meeting_more_people_has_a_direction_or_none(result, low, high, words):
-    assert words in findings.threading_effect(_driver(result, "threads", 1.0, low, high)).sentence
+    assert words in findings.driver_effect(_driver(result, "threads", 1.0, low, high), "threads").sentence
 
 
 @pytest.mark.parametrize("name", ["executive", "new_manager"])
@@ -455,29 +455,50 @@ def test_meeting_more_people_has_a_direction_or_none(result, low, high, words):
     ("low", "high", "words"), [(1.2, 3.4, "times as high"), (0.2, 0.8, "that is, lower"), (0.5, 1.9, "cannot be told")]
 )
 def test_visits_of_executives_and_changes_of_manager_have_a_direction_or_none(result, name, low, high, words):
-    finding = {"executive": findings.executive_effect, "new_manager": findings.manager_change_effect}[name]
-    found = finding(_driver(result, name, np.sqrt(low * high), low, high))
+    found = findings.driver_effect(_driver(result, name, np.sqrt(low * high), low, high), name)
     assert words in found.sentence
     assert (found.verdict is Verdict.NO_CONCLUSION) == (words == "cannot be told")
     assert bool(found.decision) == (name == "new_manager" and low > 1)
-    assert "Too few accounts" in finding(_driver(result, "other", 1.0, 0.9, 1.1)).sentence
+    assert "Too few accounts" in findings.driver_effect(_driver(result, "other", 1.0, 0.9, 1.1), name).sentence
+
+
+def _lapses(result, gain, low, tested_lapsed=50):
+    """The result with a test of renewals in which the signs were better than the share by days left by *gain*."""
+    methods = pd.DataFrame({"brier": [0.20, 0.17, 0.17 - gain]}, index=pd.Index(METHODS, name="candidate"))
+    methods = methods.assign(brier_low=0.1, brier_high=0.3, gain=[-0.03, 0.0, gain], gain_low=low, gain_high=0.03)
+    winner = BY_SIGNS if gain > 0 else BY_DAYS
+    given = {"methods": methods, "winner": winner, "signs": ("lateness",) if gain > 0 else (), "lead_days": 8.0}
+    return replace(result, lapses=replace(result.lapses, tested=200, tested_lapsed=tested_lapsed, **given))
 
 
 @pytest.mark.parametrize(
-    ("renewed", "words"), [(83, "Only 17 contracts were not renewed out of 100"), (70, "same renewal rate, whatever")]
+    ("gain", "low", "lapsed", "words", "verdict", "reason"),
+    [
+        (0.02, 0.01, 50, "(how late it is for its own pace)", Verdict.USABLE, ""),
+        (0.02, -0.01, 50, "its Brier score was 0.150", Verdict.CAUTION, "within chance (−0.010 to 0.030)"),
+        (-0.02, -0.03, 50, "did not better it (0.190)", Verdict.USABLE, ""),
+        (0.02, 0.01, 7, "of which 7 lapsed", Verdict.CAUTION, "Only 7 contracts tested on lapsed"),
+    ],
 )
-def test_the_one_renewal_rate_is_explained(result, renewed, words):
-    contracts = replace(result.renewals, due=100, renewed=renewed)
-    assert words in findings.renewal_model(replace(result, renewals=contracts))
-    assert findings.renewal_model(replace(result, renewals=None)) == ""
+def test_renewals_are_told_by_signs_only_where_these_were_better(result, gain, low, lapsed, words, verdict, reason):
+    found = findings.renewal_model(_lapses(result, gain, low, lapsed))
+    assert words in found.sentence and reason in found.reason
+    assert found.verdict is verdict
+    assert "Nine in ten renewals were signed 8 days or more before the end" in found.decision
+
+
+def test_renewals_without_a_test_or_without_contracts_conclude_nothing(result):
+    untested = replace(result, lapses=replace(result.lapses, methods=pd.DataFrame(), lapsed=1))
+    assert "1 contract has lapsed, and 10 are needed" in findings.renewal_model(untested).sentence
+    assert findings.renewal_model(replace(result, lapses=None)).verdict is Verdict.NO_CONCLUSION
 
 
 def test_few_leavings_give_no_driver(result):
     few = replace(result, drivers=replace(result.drivers, odds=pd.DataFrame(), events=12))
-    assert "Only 12 accounts have left" in findings.complaint_effect(few).sentence
+    assert "Only 12 accounts have left" in findings.driver_effect(few, "complaint").sentence
     enough = replace(result, drivers=replace(result.drivers, odds=pd.DataFrame(), events=40))
-    assert "Too few accounts with a complaint" in findings.complaint_effect(enough).sentence
-    assert "Too few accounts have left" in findings.threading_effect(enough).sentence
+    assert "Too few accounts with a complaint" in findings.driver_effect(enough, "complaint").sentence
+    assert "Too few accounts have left" in findings.driver_effect(enough, "threads").sentence
 
 
 def test_complaints_are_aged(result):
@@ -542,14 +563,19 @@ def test_a_book_with_next_to_nothing_has_every_finding_and_a_reason(bare, name):
     assert found.verdict is not Verdict.USABLE or name in {"silent_accounts", "concentration_stress"}
 
 
-@pytest.mark.parametrize("name", ["wallet_loss", "contracts_ending", "complaint_effect", "threading_effect"])
+@pytest.mark.parametrize("name", ["wallet_loss", "contracts_ending", "renewal_model"])
 def test_a_table_that_is_absent_is_named(bare, name):
     assert getattr(findings, name)(bare).sentence.startswith("This book has no ")
 
 
+@pytest.mark.parametrize("name", DRIVERS)
+def test_a_driver_whose_table_is_absent_is_named(bare, name):
+    assert findings.driver_effect(bare, name).sentence.startswith("This book has no ")
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_tables_stand_for_much_and_for_nothing(result, bare, name):
-    full = _driver(result, "complaint", 2.0, 1.2, 3.0)  # this company is too small for drivers of its own
+    full = _lapses(_driver(result, "complaint", 2.0, 1.2, 3.0), 0.02, 0.01)  # too small for any of its own
     assert len(getattr(findings, name)(full)) > 0
     assert len(getattr(findings, name)(bare)) <= 3
 

@@ -16,9 +16,10 @@ from kamlib.studies.churn.defection import Defection, partial_defection, wallet_
 from kamlib.studies.churn.drivers import drivers
 from kamlib.studies.churn.equity import concentration_stress, equity
 from kamlib.studies.churn.labels import Silence, standing
+from kamlib.studies.churn.lapses import BY_SIGNS, follow_up, lapses, shares
 from kamlib.studies.churn.record import grade, read_record
 from kamlib.studies.churn.reliability import reliability
-from kamlib.studies.churn.renewals import Renewals, renewals
+from kamlib.studies.churn.renewals import renewals
 from kamlib.studies.churn.returns import returns
 from kamlib.studies.churn.seasonality import expected_by_month, fit_season, moving_holidays
 from kamlib.studies.churn.timelines import Sales, Timeline, day_number
@@ -197,6 +198,25 @@ def test_survival_never_rises_and_a_running_contract_is_no_end():
     found = renewals(_contracts((0, 0, 364, -9), (1, 0, 729, -9), (2, 0, 2000, -9)), START + 900, 90)
     assert (found.survival["survival"].diff().dropna() <= 0).all()
     assert found.survival["survival"].iloc[-1] == pytest.approx(1 / 3)
+
+
+def test_of_contracts_without_a_successor_few_days_ahead_more_lapse_than_of_all():
+    terms = _contracts((0, 0, 99, 0), (0, 100, 900, 89), (1, 0, 99, 0), (1, 100, 900, 59), (2, 0, 99, 0))
+    lapsed, low, high = shares(follow_up(terms), START + 500, np.array([5, 20, np.inf]), 0.9)
+    assert (low < lapsed).all() and (lapsed < high).all()
+    assert lapsed == pytest.approx([1.5 / 2, 1.5 / 3, 1.5 / 4])  # half a lapse and half a renewal added
+
+
+def test_who_falls_late_before_its_contract_ends_is_likelier_to_let_it_lapse():
+    begins = {i: 6 * i for i in range(105)}
+    days = {f"a{i:03d}": range(0, 6 * i + 260 if i % 2 == 0 else 900, 10) for i in begins}
+    terms = [(i, b, b + 364, b) for i, b in begins.items()]
+    terms += [(i, b + 365, b + 1500, b + 350) for i, b in begins.items() if i % 2]
+    terms += [(100, 900, 1300, 901)]  # signed on a later day, so it is not known
+    found = lapses(Facts(sales_of(days, until=900), contracts=_contracts(*terms)), Silence(), 90, draws=20)
+    assert found.winner == BY_SIGNS and found.signs[:1] == ("lateness",)
+    lapse = found.ending.set_index("account")["lapse"]
+    assert lapse[100] > 0.5 > lapse[101]
 
 
 def test_without_an_ended_contract_there_is_no_renewal_rate():
@@ -403,15 +423,14 @@ def test_without_an_event_nothing_is_said_of_reliability():
 # The agenda
 
 
-# None of one contract was lost: with half a loss and half a renewal added, the chance is a quarter.
-RENEWED = Renewals(pd.DataFrame(), 1, 0, 1, 1, 1.0, 0.2, 1.0, pd.DataFrame(), 1)
+NO_LAPSE = pd.Series(dtype=float)
 
 
 def _listed(sales, **columns):
     frame = {"account_id": list(sales.accounts), "name": "n", "manager_id": "m", "action": "leave", "is_silent": False}
     frame |= {"risk": 0.1, "recency_days": 5.0, "gap_median_days": 10.0, "is_partial": False, "partial_ratio": np.nan}
     frame |= {"margin_lost": np.nan, "contract_ends_on": pd.NaT, "reasons": [[] for _ in sales.accounts]}
-    return pd.DataFrame(frame | columns)
+    return pd.DataFrame(frame | columns).set_axis(range(90, 90 + len(sales.accounts)))  # rows have no order
 
 
 def test_the_agenda_lists_each_account_once_at_its_largest_stake():
@@ -427,7 +446,7 @@ def test_the_agenda_lists_each_account_once_at_its_largest_stake():
         recency_days=[5.0, 5.0, 5.0, 65.0, 5.0],
         margin_lost=[np.nan, np.nan, np.nan, 900.0, np.nan],
     )
-    found = agenda(rows, sales, RENEWED, Silence(), 90).set_index("account_id")
+    found = agenda(rows, sales, pd.Series({2: 0.25}), Silence(), 90).set_index("account_id")
     assert found.index.tolist() == ["b", "d", "c", "a"]
     assert found["at_stake"].tolist() == pytest.approx([1000, 900, 250, 100])
     assert found["signs"].tolist() == [["partial", "call"], ["silent"], ["renewal"], ["call"]]
@@ -436,14 +455,14 @@ def test_the_agenda_lists_each_account_once_at_its_largest_stake():
 def test_money_at_stake_counts_the_silences_that_last():
     sales = sales_of({"a": range(0, 300, 30)}, until=364)
     rows = _listed(sales, is_silent=[True], recency_days=[100.0], margin_lost=[900.0])
-    assert agenda(rows, sales, None, Silence(), 90, lasting=0.4)["at_stake"].tolist() == pytest.approx([360])
+    assert agenda(rows, sales, NO_LAPSE, Silence(), 90, lasting=0.4)["at_stake"].tolist() == pytest.approx([360])
 
 
 def test_an_old_silence_is_not_on_the_agenda():
     sales = sales_of({"a": range(0, 300, 30)}, until=364)
     rows = _listed(sales, is_silent=[True], recency_days=[121.0], margin_lost=[9.0])
-    assert not len(agenda(rows, sales, None, Silence(), 90))
-    assert len(agenda(rows.assign(recency_days=120.0), sales, None, Silence(), 90)) == 1
+    assert not len(agenda(rows, sales, NO_LAPSE, Silence(), 90))
+    assert len(agenda(rows.assign(recency_days=120.0), sales, NO_LAPSE, Silence(), 90)) == 1
 
 
 def test_a_policy_with_a_share_above_one_is_refused():

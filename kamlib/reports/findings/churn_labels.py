@@ -10,13 +10,19 @@ from kamlib.reports.findings.churn import EVENTS_NEEDED, YEAR_DAYS, fresh, gates
 from kamlib.reports.sentences import say
 from kamlib.studies.churn import Churn
 from kamlib.studies.churn.equity import YEARS_AHEAD
+from kamlib.studies.churn.lapses import BY_DAYS, BY_SIGNS, LAPSES_A_SIGN, PLAIN
 from kamlib.studies.churn.purchase_models import MOST_PERIODS, PERIOD_DAYS
 
 CONTRACTS_NEEDED = 30
-EVENTS_A_COVARIATE = 10
 OLD_DAYS = 30
 FESTIVALS_NEEDED = 5
 WALLET_LEVEL = 0.05
+DRIVERS = {  # driver: (topic, the table it needs, practice, the direction that calls for something)
+    "complaint": ("complaints", "cases", "K088", "up"),
+    "threads": ("threads", "visits", "K085", "down"),
+    "executive": ("executive", "visits", "K091", ""),
+    "new_manager": ("new_manager", "assignments", "K091", "up"),
+}
 
 
 def silent_accounts(result: Churn) -> Finding:
@@ -140,46 +146,45 @@ def contracts_ending(result: Churn) -> Finding:
     )
 
 
-def renewal_model(result: Churn) -> str:
-    """Why the contracts that end are given one renewal rate and none of their own, in one sentence; empty without."""
-    if result.renewals is None or not result.renewals.due:
-        return ""
-    lost, due = result.renewals.due - result.renewals.renewed, result.renewals.due
-    needed = 2 * EVENTS_A_COVARIATE
-    return say("churn.renewals_few" if lost < needed else "churn.renewals_plain", lost=lost, due=due, needed=needed)
+def renewal_model(result: Churn) -> Finding:
+    """How likely the contracts that end are to lapse, by what that is told, and how it did on earlier days."""
+    found, practices = result.lapses, ("K090", "K091")
+    if found is None:
+        return _absent("churn.renewal_model", "contracts", "contracts_absent", practices)
+    if not len(found.methods):
+        sentence = say("churn.lapses_untested", n=found.lapsed, needed=LAPSES_A_SIGN)
+        return nothing("churn.renewal_model", sentence, found.lapsed, practices)
+    scores, lead = found.methods["brier"], found.methods.loc[BY_SIGNS]
+    branch = "lapses_by_signs" if found.winner == BY_SIGNS else "lapses_by_days"
+    tested = {"tested": found.tested, "lapsed": found.tested_lapsed}
+    tested |= {"plain": scores[PLAIN], "days": scores[BY_DAYS], "signs": scores[BY_SIGNS]}
+    named = ", ".join(say(f"churn.lapse_sign_{sign}") for sign in found.signs)
+    chance = say("churn.lapses_by_chance", low=lead["gain_low"], high=lead["gain_high"])
+    verdict, reason = judge(
+        Gate(lead["gain_low"] > 0 or found.winner != BY_SIGNS, Verdict.CAUTION, chance),
+        Gate(found.tested_lapsed >= EVENTS_NEEDED, Verdict.CAUTION, say("churn.lapses_few", n=found.tested_lapsed)),
+    )
+    return Finding(
+        "churn.renewal_model",
+        say(f"churn.{branch}", named=named, **tested),
+        float(lead["gain"]),
+        "Brier score over the share by days left",
+        (float(lead["gain_low"]), float(lead["gain_high"])),
+        result.level,
+        found.tested,
+        verdict,
+        reason,
+        say("churn.lapses_decision", days=found.lead_days) if found.lead_days > 0 else "",
+        practices,
+    )
 
 
-def complaint_effect(result: Churn) -> Finding:
-    """What a complaint does to the odds of leaving."""
-    if "cases" not in result.has:
-        return _absent("churn.complaints", "cases", "complaint_absent", ("K088",))
-    return _driver(result, "complaint", "K088")
-
-
-def threading_effect(result: Churn) -> Finding:
-    """What meeting more people on more levels does to the odds of leaving."""
-    if "visits" not in result.has:
-        return _absent("churn.threads", "visits", "threads_absent", ("K085",))
-    return _driver(result, "threads", "K085")
-
-
-def executive_effect(result: Churn) -> Finding:
-    """What goes with an executive's visit."""
-    if "visits" not in result.has:
-        return _absent("churn.executive", "visits", "executive_absent", ("K091",))
-    return _driver(result, "executive", "K091")
-
-
-def manager_change_effect(result: Churn) -> Finding:
-    """What goes with a change of the account manager."""
-    if "assignments" not in result.has:
-        return _absent("churn.new_manager", "assignments", "new_manager_absent", ("K091",))
-    return _driver(result, "new_manager", "K091")
-
-
-def _driver(result: Churn, name: str, practice: str) -> Finding:
-    """The finding on one driver and its odds ratio."""
-    found, topic = result.drivers, "complaints" if name == "complaint" else name
+def driver_effect(result: Churn, name: str) -> Finding:
+    """What a driver of :data:`DRIVERS` does to the odds of leaving."""
+    topic, table, practice, unwanted = DRIVERS[name]
+    if table not in result.has:
+        return _absent(f"churn.{topic}", table, f"{name}_absent", (practice,))
+    found = result.drivers
     few = Gate(found.events >= EVENTS_NEEDED, Verdict.NO_CONCLUSION,
                say("churn.few_leavings", n=found.events, needed=EVENTS_NEEDED))  # fmt: skip
     if name not in found.odds.index:
@@ -190,7 +195,6 @@ def _driver(result: Churn, name: str, practice: str) -> Finding:
     clear = Gate(branch != "unclear", Verdict.NO_CONCLUSION, say("churn.includes_one"))
     biased = Gate(False, Verdict.CAUTION, say("churn.drivers_bias"))
     verdict, reason = judge(few, clear, biased)
-    wanted = (name, branch) in (("complaint", "up"), ("threads", "down"), ("new_manager", "up"))
     return Finding(
         f"churn.{topic}",
         say(f"churn.{name}_{branch}", odds=odds, low=low, high=high, lower=1 - odds, least=1 - high, most=1 - low),
@@ -201,7 +205,7 @@ def _driver(result: Churn, name: str, practice: str) -> Finding:
         found.accounts,
         verdict,
         reason,
-        say(f"churn.{name}_decision") if wanted else "",
+        say(f"churn.{name}_decision") if branch == unwanted else "",
         (practice,),
     )
 

@@ -6,6 +6,7 @@ import pandas as pd
 
 from kamlib.reports.sentences import say
 from kamlib.studies.churn import Churn
+from kamlib.studies.churn.lapses import BY_DAYS
 from kamlib.studies.portfolio import with_managers
 
 MOST_MISSES = 20
@@ -161,12 +162,28 @@ def churn_open_complaints(result: Churn) -> pd.DataFrame:
 
 
 def churn_contracts(result: Churn) -> pd.DataFrame:
-    """Contracts that end within the horizon without a successor, the first to end first."""
-    columns = ["account_id", "name", "contract_ends_on", "days_left", "annual_value", "risk"]
+    """Contracts that end within the horizon without a successor, the first to end first, with their chances."""
+    columns = ["account_id", "name", "manager", "contract_ends_on", "days_left", "annual_value", "lapse", "lapse_low",
+               "lapse_high", "lapse_by_days"]  # fmt: skip
     if result.renewals is None or not len(result.renewals.ending):
         return pd.DataFrame(columns=columns)
-    rows = result.renewals.ending.merge(result.accounts[["account_id", "name", "risk"]], on="account_id", how="left")
-    return rows.assign(name=rows["name"].fillna(rows["account_id"]))[columns]
+    about = result.accounts[["account_id", "name", "manager_id"]]
+    rows = result.renewals.ending.merge(about, on="account_id", how="left")
+    chances = result.lapses.ending.rename(columns={"account": "code", BY_DAYS: "lapse_by_days"})
+    rows = rows.merge(chances[["code", "days_left", *columns[-4:]]], on=["code", "days_left"], how="left")
+    return _named(result, rows)[columns]
+
+
+def churn_renewal_methods(result: Churn) -> pd.DataFrame:
+    """How well earlier contracts' lapses were told by each method, with intervals."""
+    if result.lapses is None or not len(result.lapses.methods):
+        return pd.DataFrame(columns=["candidate", "brier_shown", "gain_shown"])
+    rows = result.lapses.methods.reset_index()
+    for measure in ("brier", "gain"):
+        parts = rows[[measure, f"{measure}_low", f"{measure}_high"]].itertuples(index=False)
+        rows[f"{measure}_shown"] = [_score(*values, 3) for values in parts]
+    rows.loc[rows["candidate"] == BY_DAYS, "gain_shown"] = None
+    return rows[["candidate", "brier_shown", "gain_shown"]]
 
 
 def churn_largest(result: Churn) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from kamlib.studies.churn.covariates import open_complaints, read_facts
 from kamlib.studies.churn.drivers import Drivers, drivers
 from kamlib.studies.churn.equity import Equity, Stress, concentration_stress, equity
 from kamlib.studies.churn.labels import Silence, standing
+from kamlib.studies.churn.lapses import Lapses, lapses
 from kamlib.studies.churn.leaderboard import MEASURES, Campaign
 from kamlib.studies.churn.record import QUANTITY, Record, read_record
 from kamlib.studies.churn.reliability import Reliability
@@ -57,8 +58,8 @@ class Churn:
     record : what was said earlier and what came; None where there is nothing to compare.
     season, purchases_by_month : expectation by day, and purchases counted and expected by month.
     reliability : how far the risks said on the days tested were off; None without events.
-    drivers, renewals, equity, stress, returns : see their modules; renewals and equity None where the book is too
-        short or has no contracts.
+    drivers, renewals, lapses, equity, stress, returns : see their modules; renewals and lapses None without contracts,
+        equity where the book is too short.
     agenda : what wants doing now in one list, by money (see :func:`~kamlib.studies.churn.agenda.agenda`).
     open_complaints : complaints open on the day: account_id, opened_on, age_days, severity; None without cases.
     managers : names by manager_id; empty where the book holds none.
@@ -92,6 +93,7 @@ class Churn:
     drivers: Drivers
     open_complaints: pd.DataFrame | None
     renewals: Renewals | None
+    lapses: Lapses | None
     equity: Equity | None
     stress: Stress
     reliability: Reliability | None
@@ -172,9 +174,11 @@ def measure(
     stand = stand.assign(margin_expected=calls.expected_margin(sales, stand, season, horizon_days))
     facts = read_facts(book, sales)
     held = contest.hold(facts, silence, rules, _campaign(policy))
-    contracts = None
+    contracts, ending, chance = None, None, pd.Series(dtype=float)
     if facts.contracts is not None:
         contracts = renewals(facts.contracts, sales.as_of, horizon_days, level)
+        ending = lapses(facts, silence, horizon_days, draws, level, seed)
+        chance = ending.ending.groupby("account")["lapse"].max()
     accounts = risks.account_table(book, facts, season, stand, held, contracts, cost)
     lost = risks.possible_losses(accounts["margin_expected"], held, seed)
     came_back = returns(sales, held.tried.said)
@@ -185,7 +189,7 @@ def measure(
         horizon_days=horizon_days,
         level=level,
         accounts=accounts,
-        agenda=agenda(accounts, sales, contracts, silence, horizon_days, came_back.lasting),
+        agenda=agenda(accounts, sales, chance, silence, horizon_days, came_back.lasting),
         returns=came_back,
         **_of_contest(held),
         at_risk=float(accounts["value_at_risk"].sum(min_count=1)),
@@ -197,6 +201,7 @@ def measure(
         drivers=drivers(facts, silence),
         open_complaints=open_complaints(facts, sales.as_of),
         renewals=contracts,
+        lapses=ending,
         equity=equity(sales, book.settings.value("abc_cuts"), level=level, seed=seed),
         stress=concentration_stress(sales, accounts.set_index("account_id")["risk"]),
         reliability=held.reliability,

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from kamlib.studies.churn.labels import YEAR_DAYS, Silence
-from kamlib.studies.churn.renewals import Renewals
 from kamlib.studies.churn.timelines import Sales
 
 SIGNS = ("renewal", "silent", "partial", "call")
@@ -17,7 +16,7 @@ COLUMNS = ["account_id", "name", "manager_id", "signs", "at_stake", "brings_a_ye
 def agenda(
     accounts: pd.DataFrame,
     sales: Sales,
-    contracts: Renewals | None,
+    lapse: pd.Series,
     silence: Silence,
     horizon_days: int,
     lasting: float = 1.0,
@@ -27,7 +26,7 @@ def agenda(
     Parameters
     ----------
     accounts : the accounts with their actions, as :func:`~kamlib.studies.churn.calls.actions` returns them.
-    sales, contracts : what was bought, and what became of contracts, if any are kept.
+    sales : what was bought. lapse : chance that a contract that ends is not renewed, by account number.
     silence : the rule by which an account is silent. horizon_days : ahead for contracts, back for fresh silences.
     lasting : share of silences that do not end by themselves within a year.
 
@@ -40,15 +39,14 @@ def agenda(
     -----
     What is at stake in a year is, for a *call*, the risk times what the account brings, and for one that fell *silent*
     within the last *horizon_days* all that it brought, both times the share of silences that last; for a *renewal*,
-    the share of contracts that were not renewed so far times what it brings (half of it as long as none has ended;
-    Jeffreys); for a *partial* loss, what is missing. An account with several signs stands at the largest: the same
-    money is not lost twice.
+    the chance that it lapses times what the account brings; for a *partial* loss, what is missing. An account with
+    several signs stands at the largest: the same money is not lost twice.
     """
-    year = sales.margin.total(sales.as_of - YEAR_DAYS, sales.as_of)[sales.number(accounts["account_id"])]
-    brings = np.maximum(year, 0.0)
+    number = sales.number(accounts["account_id"])
+    brings = np.maximum(sales.margin.total(sales.as_of - YEAR_DAYS, sales.as_of)[number], 0.0)
     stakes = pd.DataFrame(
         {
-            "renewal": np.where(accounts["contract_ends_on"].notna(), brings * _lost_share(contracts), np.nan),
+            "renewal": brings * lapse.reindex(number).to_numpy(),
             "silent": np.where(_is_fresh(accounts, silence, horizon_days), accounts["margin_lost"] * lasting, np.nan),
             "partial": np.where(accounts["is_partial"], brings * (1 / accounts["partial_ratio"] - 1), np.nan),
             "call": np.where(accounts["action"] == "call", brings * accounts["risk"] * lasting, np.nan),
@@ -59,12 +57,6 @@ def agenda(
     listed = accounts.assign(signs=signs, at_stake=stakes.max(axis=1), brings_a_year=brings)
     listed = listed[stakes.notna().any(axis=1)]
     return listed.sort_values(["at_stake", "account_id"], ascending=[False, True], ignore_index=True)[COLUMNS]
-
-
-def _lost_share(contracts: Renewals | None) -> float:
-    if contracts is None:
-        return np.nan
-    return (contracts.due - contracts.renewed + 0.5) / (contracts.due + 1)
 
 
 def _is_fresh(accounts: pd.DataFrame, silence: Silence, horizon_days: int) -> pd.Series:
