@@ -52,7 +52,24 @@ def test_sentences_wrap_and_columns_are_as_wide_as_what_they_show(tmp_path):
     (tmp_path / "findings.json").write_text("[]")
     sheet = openpyxl.load_workbook(write_workbook(tmp_path))["accounts"]
     assert [bool(cell.alignment.wrap_text) for cell in sheet[2]] == [False, False, True]
-    assert [sheet.column_dimensions[letter].width for letter in "ABC"] == [14, 19, 60]
+    assert [sheet.column_dimensions[letter].width for letter in "ABC"] == [11, 19, 60]
+
+
+def test_a_workbook_says_what_it_is_of_and_names_columns_as_the_page_does(tmp_path):
+    (tmp_path / "tables").mkdir()
+    frame = pd.DataFrame({"days_overdue": [3], "things_due": [4]})
+    frame.to_parquet(tmp_path / "tables" / "due.parquet")
+    shares = [
+        {"id": f"x.{v}", "sentence": "S.", "value": v, "interval": None, "verdict": "usable"} for v in (0.034, 2e6)
+    ]
+    (tmp_path / "findings.json").write_text(json.dumps(shares))
+    workbook = openpyxl.load_workbook(write_workbook(tmp_path, {"book": "=Firm", "as_of": "2026-09-30"}))
+    assert [[cell.value for cell in row] for row in workbook["about"]["A2:B3"]] == [
+        ["book", "=Firm"],
+        ["as_of", "2026-09-30"],
+    ]
+    assert workbook["due"]["A1"].value == "Overdue (days)"
+    assert [cell.number_format for (cell,) in workbook["findings"]["C2:C3"]] == ["#,##0.000", "#,##0"]
 
 
 def test_chinese_is_kept(workbook):

@@ -178,11 +178,21 @@ def _write(job: Job, building: Path, executed: nbformat.NotebookNode, found: lis
     if "xlsx" in job.formats:
         from kamlib.reports.workbook import write_workbook
 
-        write_workbook(building)
+        write_workbook(building, _about(job, made_on))
     if "pdf" in job.formats:
         from kamlib.reports.pdf import write_pdf
 
         write_pdf(building)
+
+
+def _about(job: Job, made_on: str) -> dict[str, str]:
+    """What a page says of itself above its findings, for a file that is handed on without it."""
+    context = job.context
+    said = {name: context[name] for name in ("book", "period", "as_of", "scope", "currency")}
+    marks = {"names": "replaced by pseudonyms"} if context["is_redacted"] else {}
+    marks |= {"personal_data": "shown; not to be handed on"} if context["is_personal"] else {}
+    all_of_it = {"report": context["title"], "about": context["about"], **said, **marks, "made_on": made_on}
+    return {name: text for name, text in all_of_it.items() if text}
 
 
 def _without_traces(executed: nbformat.NotebookNode) -> nbformat.NotebookNode:
