@@ -35,8 +35,8 @@ def test_even_a_clear_difference_stays_without_conclusion(result, low, high, sta
 def test_the_next_symposium_is_a_year_after_the_last_but_never_sooner_than_it_can_be_prepared():
     as_of = pd.Timestamp("2026-09-30")
     assert plan._next(pd.Timestamp("2026-09-01"), as_of, 1.0) == pd.Timestamp("2027-09-01")
-    assert plan._next(pd.Timestamp("2025-01-02"), as_of, 1.0) == pd.Timestamp("2026-11-30")
-    assert plan._next(pd.NaT, as_of, 1.0) == pd.Timestamp("2026-11-30")
+    assert plan._next(pd.Timestamp("2025-01-02"), as_of, 1.0) == pd.Timestamp("2026-11-16")
+    assert plan._next(pd.NaT, as_of, 1.0) == pd.Timestamp("2026-11-16")
 
 
 def test_a_year_without_one_is_said_to_be_overdue(result):

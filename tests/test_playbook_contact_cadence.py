@@ -62,7 +62,7 @@ def test_too_few_contacts_show_no_principle(tmp_path):
 
 def test_the_weakest_principle_is_named_with_what_to_do():
     shares = pd.DataFrame({"principle": ["proactive", "own"], "share": [0.9, 0.2], "n": [40, 40]})
-    result = plan.ContactPlan(AS_OF, shares, pd.DataFrame(), 9.0, pd.DataFrame(), pd.Series())
+    result = plan.ContactPlan(AS_OF, pd.DataFrame(), shares, pd.DataFrame(), 9.0, pd.DataFrame(), pd.Series())
     found = words.principles(result)
     assert found.sentence.startswith('Of the four principles, 2 can be seen in the book; the weakest is "Its own way')
     assert found.decision.startswith("Write down a purpose before each contact")
@@ -82,11 +82,32 @@ def test_what_is_at_stake_comes_first_and_the_larger_account_before_the_smaller(
         _due("silent", "gone", 0, 300.0),
         _due("complaint", "waits", 9, 800.0),
     ]
-    found = plan.by_stake(pd.DataFrame(rows))["account_id"].tolist()
-    assert found == ["waits", "gone", "late and large", "late", "sooner", "ahead"]
+    found = plan.by_stake(pd.DataFrame(rows), AS_OF)
+    assert found["account_id"].tolist() == ["waits", "gone", "late and large", "late", "sooner", "ahead"]
+    assert found.set_index("account_id")["due_on"]["gone"] == pd.Timestamp("2026-10-01")  # and not 20 October
 
 
 def test_a_complaint_that_is_open_keeps_an_account_from_being_asked_for_a_favour(tmp_path):
     case = small_frames()["cases"].head(1).assign(account_id="0001", closed_on=pd.NaT)
     none = small_frames()["references"].head(0)
     assert _plan(tmp_path, surveys=_survey(9), references=none, cases=case).askable.empty
+
+
+def _orders(days, **values) -> pd.DataFrame:
+    rows = [{"order_id": f"T{i}", "line_no": 1, "order_date": day, "revenue": 10.0} for i, day in enumerate(days)]
+    made = pd.DataFrame(rows).assign(account_id="0001").reindex(columns=small_frames()["orders"].columns)
+    return made.assign(order_date=pd.to_datetime(made["order_date"]).astype("datetime64[s]"))
+
+
+def test_without_a_log_orders_alone_tell_who_has_stopped(tmp_path):
+    orders = _orders(["2026-05-01", "2026-05-08", "2026-05-15", "2026-05-22", "2026-05-29"])
+    result = _plan(tmp_path, drop=("visits",), orders=orders)
+    assert result.contacts["account_id"].tolist() == ["0001"]
+    assert words.stopped(result).sentence.startswith("One account that is to be contacted has stopped ordering")
+    assert words.contact_table(result)["due_on"].tolist() == [pd.Timestamp("2026-10-01")]
+    assert result.actions["topic"].iloc[0] == "dues.silent"
+
+
+def test_nobody_has_stopped_where_nobody_ever_ordered_by_habit(tmp_path):
+    found = words.stopped(_plan(tmp_path, drop=("visits",), orders=_orders(["2026-09-01"])))
+    assert found.sentence.startswith("No account that is to be contacted has stopped")

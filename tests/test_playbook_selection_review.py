@@ -97,3 +97,9 @@ def test_each_question_names_its_practice():
         "K011",
         "K012",
     ]
+
+
+def test_one_meeting_settles_a_kind_of_decision_in_one_line(tmp_path):
+    made = _plan(tmp_path, _accounts(a="promote", b="promote", c="review")).actions.set_index("topic")["count"]
+    assert made[["selection_review.promote", "selection_review.review"]].tolist() == [2.0, 1.0]
+    assert "selection_review.demote" not in made

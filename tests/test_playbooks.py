@@ -18,8 +18,8 @@ def test_there_are_playbooks():
 
 
 @playbook
-def test_it_has_15_to_30_cells(path):
-    assert 15 <= len(json.loads(path.read_text(encoding="utf-8"))["cells"]) <= 30
+def test_it_has_15_to_25_cells(path):
+    assert 15 <= len(json.loads(path.read_text(encoding="utf-8"))["cells"]) <= 25
 
 
 @pytest.fixture(scope="module")

@@ -98,6 +98,14 @@ def goal(result: AccountPlan) -> Finding:
     return said(f"account_plan.goal_{branch}", result.goal, "money", 4, decision, practices, **values)
 
 
+def empty_quarters(result: AccountPlan) -> list[str]:
+    """The quarters that have no goal because nothing was bought in them, as one sentence; none where all have one."""
+    empty = result.goals.loc[result.goals["goal"] <= 0, "quarter"]
+    if empty.empty or result.goal <= 0:
+        return []
+    return [say("account_plan.goal_empty", quarters=", ".join(empty), n=len(empty))]
+
+
 def steps(result: AccountPlan) -> pd.DataFrame:
     """The seven steps of strategy, each with the question to settle for this account."""
     return _asked([f"step_{step}" for step in STEPS], result.name)

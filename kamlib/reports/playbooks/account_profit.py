@@ -7,12 +7,21 @@ from dataclasses import replace
 import pandas as pd
 
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
-from kamlib.reports.playbooks.said import said
+from kamlib.reports.playbooks.said import of_year, said
 from kamlib.reports.sentences import say
 from kamlib.studies import shares
 from kamlib.studies.plans.account_profit import ProfitPlan
 
-ACCOUNT_COLUMNS = ["name", "abc", "revenue", "margin", "visit_cost", "service_cost", "promotion_cost", "left_over"]
+ACCOUNT_COLUMNS = [
+    "name",
+    "abc",
+    "revenue_of_year",
+    "margin",
+    "visit_cost",
+    "service_cost",
+    "promotion_cost",
+    "left_over",
+]
 LOSER_COLUMNS = ["name", "abc", "margin", "left_over", "left_three_years", "verdict_said"]
 SPENT_COLUMNS = ["name", "invested_before", "margin_since", "is_back"]
 TRADE_COLUMNS = ["class", "year_said", "orders", "revenue_per_order", "cost_per_order", "cost_of_revenue"]
@@ -44,7 +53,7 @@ def left(result: ProfitPlan) -> Finding:
 
 def account_table(result: ProfitPlan) -> pd.DataFrame:
     """The accounts, those that leave most first."""
-    return result.accounts.rename(columns={"left": "left_over"})
+    return of_year(result.accounts).rename(columns={"left": "left_over"})
 
 
 def exceptions(result: ProfitPlan) -> Finding:

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pandas as pd
 
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
-from kamlib.reports.playbooks.said import said
+from kamlib.reports.playbooks.said import of_year, said
 from kamlib.reports.sentences import say
 from kamlib.studies import shares
 from kamlib.studies.plans.annual_symposium import SymposiumPlan
 from kamlib.studies.portfolio import with_managers
 
-GUEST_COLUMNS = ["name", "manager", "revenue", "came_said", "last_satisfaction", "open_cases"]
+GUEST_COLUMNS = ["name", "manager", "revenue_of_year", "came_said", "last_satisfaction", "open_cases"]
 TOPIC_COLUMNS = ["category", "case_count", "cases_before", "case_rate", "case_rate_before", "changed"]
 NAIVE_COLUMNS = ["compared", "gap_share", "gap_from", "gap_to", "n_came", "n_absent"]
 UNHEARD_COLUMNS = ["name", "manager", "last_satisfaction", "answered_on"]
@@ -49,7 +49,7 @@ def attendance(result: SymposiumPlan) -> Finding:
 def guest_table(result: SymposiumPlan) -> pd.DataFrame:
     """Whom to invite, with what is known of each."""
     came = [say(f"annual_symposium.was_{_word(flag)}") for flag in result.guests["came_last"]]
-    rows = with_managers(result.guests, result.names.managers)
+    rows = of_year(with_managers(result.guests, result.names.managers))
     return rows.assign(came_said=came).rename(columns={"satisfaction": "last_satisfaction"})
 
 

@@ -196,7 +196,7 @@ def standing(answers: Answers, questions: pd.DataFrame, practices: tuple[str, ..
     is_open = ~questions["question"].isin(given.index)
     done, values = n - int(is_open.sum()), {"all": n}
     if not done:
-        return said("answers.standing_none", 0, "answers", n, "answers.do_begin", practices, **values)
+        return said("answers.standing_none", 0, "answers", n, "", practices, **values)
     last = given["as_of"].max()
     values |= {"done": done, "day": answers.as_of if pd.isna(last) else last}
     if done == n:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pandas as pd
 
 from kamlib.reports.finding import Finding, Verdict
-from kamlib.reports.playbooks.said import said
+from kamlib.reports.playbooks.said import of_year, said
 from kamlib.reports.sentences import say
 from kamlib.studies.plans.complaint_crisis import CRITICAL, FEWEST_CLOSED, CrisisPlan
 from kamlib.studies.portfolio import with_managers
 
-OPEN_COLUMNS = ["case_id", "name", "manager", "opened_on", "days_open", "severity", "category", "revenue"]
+OPEN_COLUMNS = ["case_id", "name", "manager", "opened_on", "days_open", "severity", "category", "revenue_of_year"]
 PHASES = ("first_hour", "first_day", "first_week", "after")
 PARTS = ("who", "does", "tells", "asks")
 
@@ -34,7 +34,7 @@ def open_complaints(result: CrisisPlan) -> Finding:
 def open_table(result: CrisisPlan) -> pd.DataFrame:
     """The open complaints, the severest and oldest first."""
     rows = result.open_cases
-    return pd.DataFrame(columns=OPEN_COLUMNS) if rows is None else with_managers(rows, result.names.managers)
+    return pd.DataFrame(columns=OPEN_COLUMNS) if rows is None else of_year(with_managers(rows, result.names.managers))
 
 
 def answers(result: CrisisPlan) -> Finding:

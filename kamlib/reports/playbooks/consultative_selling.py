@@ -7,12 +7,12 @@ from dataclasses import replace
 import pandas as pd
 
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
-from kamlib.reports.playbooks.said import said
+from kamlib.reports.playbooks.said import of_year, said
 from kamlib.reports.sentences import say
 from kamlib.studies import shares
 from kamlib.studies.plans.consultative_selling import FALLING, SellingPlan
 
-CATEGORY_COLUMNS = ["category", "revenue", "revenue_previous", "similar_share"]
+CATEGORY_COLUMNS = ["category", "revenue_of_year", "revenue_previous", "similar_share"]
 QUESTION_COLUMNS = ["question_kind", "known_from_book", "question"]
 BRIEF_COLUMNS = ["part", "known_from_book", "to_agree"]
 RIVAL_COLUMNS = ["competitor", "deals_closed", "won_share", "won_low", "won_high"]
@@ -37,6 +37,11 @@ def needs(result: SellingPlan) -> Finding:
     do = "consultative_selling.do_needs" if result.missing else ""
     values |= {"practices": practices, "verdict": _NONE if branch == "alone" else Verdict.USABLE}
     return said(f"consultative_selling.needs_{branch}", len(result.missing), "categories", None, do, **values)
+
+
+def category_table(result: SellingPlan) -> pd.DataFrame:
+    """What the account buys by category, this year and the year before."""
+    return of_year(result.categories)
 
 
 def question_table(result: SellingPlan) -> pd.DataFrame:

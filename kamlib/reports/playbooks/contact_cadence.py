@@ -5,12 +5,31 @@ from __future__ import annotations
 import pandas as pd
 
 from kamlib.reports.finding import Finding, Verdict
-from kamlib.reports.playbooks.said import said
+from kamlib.reports.playbooks.said import of_year, said
+from kamlib.reports.reminders import in_words
 from kamlib.reports.sentences import say
 from kamlib.studies.plans.contact_cadence import ContactPlan
+from kamlib.studies.portfolio import with_managers
 
+CONTACT_COLUMNS = ["due_on", "days_overdue", "manager", "what", "why", "revenue_of_year"]
 PRINCIPLE_COLUMNS = ["principle", "sign", "share", "n"]
 FEWEST = 20
+
+
+def stopped(result: ContactPlan) -> Finding:
+    """How many accounts have stopped ordering by their own habit, and which of them brought most."""
+    rows, practices = result.contacts[result.contacts["kind"] == "silent"], ("K077",)
+    if rows.empty:
+        return said("contact_cadence.stopped_none", 0, "accounts", practices=practices)
+    first = in_words(rows.head(1), result.names)["name"].iloc[0]
+    values = {"first": first, "revenue": float(rows["revenue"].sum()), "practices": practices}
+    do = "contact_cadence.do_stopped"
+    return said("contact_cadence.stopped_some", len(rows), "accounts", len(rows), do, **values)
+
+
+def contact_table(result: ContactPlan) -> pd.DataFrame:
+    """Whom to contact and why, in the order of what is at stake."""
+    return of_year(with_managers(in_words(result.contacts, result.names), result.names.managers))
 
 
 def principles(result: ContactPlan) -> Finding:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pandas as pd
 
 from kamlib.reports.finding import Finding, Verdict
-from kamlib.reports.playbooks.said import said
+from kamlib.reports.playbooks.said import of_year, said
 from kamlib.reports.sentences import say
 from kamlib.studies.departments import STALE_DAYS
 from kamlib.studies.plans.customer_file import BACKUP_DAYS, FileReview
 from kamlib.studies.portfolio import with_managers
 
 SHARED_COLUMNS = ["department", "table", "answers_what", "rows", "last_on"]
-GAP_COLUMNS = ["name", "manager", "missing", "empty", "revenue"]
+GAP_COLUMNS = ["name", "manager", "missing", "empty", "revenue_of_year"]
 
 
 def principles(result: FileReview) -> Finding:
@@ -30,7 +30,7 @@ def principles(result: FileReview) -> Finding:
 def gap_table(result: FileReview) -> pd.DataFrame:
     """The largest accounts with an empty field, the field in words."""
     told = [say(f"customer_file.field_{field}") for field in result.gaps["missing"]]
-    rows = with_managers(result.gaps, result.names.managers)
+    rows = of_year(with_managers(result.gaps, result.names.managers))
     return rows.assign(missing=pd.Series(told, rows.index, dtype="str"))
 
 

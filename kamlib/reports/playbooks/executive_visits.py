@@ -9,8 +9,10 @@ from kamlib.reports.playbooks.said import said
 from kamlib.reports.sentences import say
 from kamlib.studies.plans.executive_visits import VisitProgramme
 
-PROGRAMME_COLUMNS = ["meet_on", "name", "manager", "last_executive", "talk_about", "value"]
+PROGRAMME_COLUMNS = ["meet_on", "name", "manager", "last_executive", "talk_about", "revenue_of_year"]
+ACCOUNT_COLUMNS = ["name", "manager", "last_executive", "due_on", "complaints", "contract_ends_on", "revenue_of_year"]
 NEAR_DAYS = 180
+_OF_YEAR = {"value": "revenue_of_year"}
 
 
 def coverage(result: VisitProgramme) -> Finding:
@@ -25,6 +27,11 @@ def coverage(result: VisitProgramme) -> Finding:
     decision = "" if met == n else "executive_visits.do_cover"
     values = {"met": met, "days": result.days_allowed}
     return said(f"executive_visits.coverage_{branch}", met / n, "share", n, decision, practices, **values)
+
+
+def account_table(result: VisitProgramme) -> pd.DataFrame:
+    """The key accounts, and when an executive met each."""
+    return result.accounts.rename(columns=_OF_YEAR)
 
 
 def programme(result: VisitProgramme) -> Finding:
@@ -51,7 +58,8 @@ def programme_table(result: VisitProgramme) -> pd.DataFrame:
     """The meetings, with what to talk about."""
     planned = result.planned
     topics = [_topics(row, result.as_of) for row in planned.to_dict("records")]
-    return planned.assign(talk_about=pd.Series(topics, planned.index, dtype="str"))
+    planned = planned.assign(talk_about=pd.Series(topics, planned.index, dtype="str"))
+    return planned.rename(columns=_OF_YEAR)
 
 
 def _topics(row: dict, as_of: pd.Timestamp) -> str:

@@ -9,7 +9,7 @@ from kamlib.reports.playbooks.said import said
 from kamlib.reports.sentences import say
 from kamlib.studies.plans.manager_review import ManagerReview
 
-SCORE_COLUMNS = ["manager", "accounts", "answers", "score", "drawn", "low", "high", "differs_said"]
+SCORE_COLUMNS = ["manager", "accounts", "answers", "score", "drawn", "drawn_low", "drawn_high", "differs_said"]
 STEP_COLUMNS = ["manager", "overdue_share", "logged_late_share", "late_cases"]
 
 
@@ -28,9 +28,18 @@ def scores(result: ManagerReview) -> Finding:
 
 
 def score_table(result: ManagerReview) -> pd.DataFrame:
-    """What customers say of each manager, in the order of identifiers."""
+    """What customers say of each manager, in the order of identifiers; none where nobody was asked."""
+    if not result.answers:
+        return pd.DataFrame(columns=SCORE_COLUMNS)
     told = [say(f"manager_review.differs_{word or 'not'}") for word in result.managers["differs"]]
-    return result.managers.assign(differs_said=pd.Series(told, result.managers.index, dtype="str"))
+    rows = result.managers.rename(columns={"low": "drawn_low", "high": "drawn_high"})
+    return rows.assign(differs_said=pd.Series(told, rows.index, dtype="str"))
+
+
+def step_table(result: ManagerReview) -> pd.DataFrame:
+    """How each step of the work is kept, with the steps of which the book tells something."""
+    rows = result.managers.reindex(columns=STEP_COLUMNS).dropna(axis="columns", how="all")
+    return rows if rows.shape[1] > 1 else rows.head(0)
 
 
 def asked(result: ManagerReview) -> Finding:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
-from kamlib.reports.playbooks.said import said
+from kamlib.reports.playbooks.said import of_year, said
 from kamlib.reports.sentences import say
 from kamlib.studies import promotion_effects as effects
 from kamlib.studies import shares
@@ -19,7 +19,7 @@ KIND_COLUMNS = ["kind_said", "promotions", "promotion_cost", "promoted_revenue",
 REBATE_COLUMNS = ["name", "starts_on", "ends_on", "threshold_amount", "bought_amount", "reach", "last_share"]
 CALENDAR_COLUMNS = ["name", "manager", "kind_said", "category", "ran_on", "again_on"]
 TEMPLATE_COLUMNS = ["topic", "on_file", "to_agree"]
-CATEGORY_COLUMNS = ["category", "revenue", "revenue_previous", "promoted_on"]
+CATEGORY_COLUMNS = ["category", "revenue_of_year", "revenue_previous", "promoted_on"]
 UNTRAINED_COLUMNS = ["name", "manager"]
 CERTAIN = 0.05
 FEWEST_NEAR = 20
@@ -137,6 +137,11 @@ def calendar_table(result: PromotionPlan) -> pd.DataFrame:
     """Last year's promotions in the time ahead."""
     rows = with_managers(result.calendar, result.names.managers).rename(columns={"due_on": "again_on"})
     return rows.assign(kind_said=_kinds(rows["kind"]))
+
+
+def category_table(result: PromotionPlan) -> pd.DataFrame:
+    """What the account buys by category, this year and the year before."""
+    return of_year(result.categories)
 
 
 def template(result: PromotionPlan) -> pd.DataFrame:

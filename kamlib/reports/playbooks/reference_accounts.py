@@ -7,14 +7,14 @@ from dataclasses import replace
 import pandas as pd
 
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
-from kamlib.reports.playbooks.said import said
+from kamlib.reports.playbooks.said import of_year, said
 from kamlib.reports.sentences import say
 from kamlib.studies import shares
 from kamlib.studies.diffusion import FEWEST_FOLLOWED
 from kamlib.studies.plans.reference_accounts import ACTIVE_DAYS, ReferencePlan
 from kamlib.studies.portfolio import with_managers
 
-BROUGHT_COLUMNS = ["name", "referred_name", "referred_on", "has_bought", "revenue"]
+BROUGHT_COLUMNS = ["name", "referred_name", "referred_on", "has_bought", "revenue_of_year"]
 ASK_COLUMNS = ["name", "manager", "industry", "last_satisfaction", "prospects"]
 BENCHMARK_COLUMNS = ["industry", "customers", "prospects", "references", "benchmark", "last_satisfaction"]
 CLUB_COLUMNS = ["benefit_said", "accounts_asked", "invitations", "came_share", "came_low", "came_high"]
@@ -54,7 +54,7 @@ def staying(result: ReferencePlan) -> Finding:
 
 def brought_table(result: ReferencePlan) -> pd.DataFrame:
     """The references on file, those that brought most first."""
-    return pd.DataFrame(columns=BROUGHT_COLUMNS) if result.brought is None else result.brought
+    return pd.DataFrame(columns=BROUGHT_COLUMNS) if result.brought is None else of_year(result.brought)
 
 
 def asking(result: ReferencePlan) -> Finding:

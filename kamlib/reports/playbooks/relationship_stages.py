@@ -8,13 +8,13 @@ import pandas as pd
 
 from kamlib.book.store import Book
 from kamlib.reports.finding import Finding, Verdict
-from kamlib.reports.playbooks.said import said
+from kamlib.reports.playbooks.said import of_year, said
 from kamlib.reports.sentences import say
 from kamlib.studies.plans.relationship_stages import FEWEST_SIGNS, SIGNS, StagePlan
 
-STAGE_COLUMNS = ["stage", "work", "accounts", "key_accounts", "revenue", "hours_each", "cases_each", "depth"]
+STAGE_COLUMNS = ["stage", "work", "accounts", "key_accounts", "revenue_of_year", "hours_each", "cases_each", "depth"]
 SIGN_COLUMNS = ["sign", "share", "n"]
-DEPTH_COLUMNS = ["name", "stage", "revenue", "shown", "tellable"]
+DEPTH_COLUMNS = ["name", "stage", "revenue_of_year", "shown", "tellable"]
 UNSETTLED_COLUMNS = ["name", "stage", "case_id", "opened_on"]
 FEWEST = 10
 _NONE = Verdict.NO_CONCLUSION
@@ -54,7 +54,8 @@ def stage_table(result: StagePlan) -> pd.DataFrame:
     """The stages with what each asks for and what it took."""
     rows = result.stages
     work = [say(f"relationship_stages.work_{stage}") for stage in rows["stage"]]
-    return _named(rows.assign(work=work))
+    told = rows["depth"] if _can_tell(result) else float("nan")
+    return _named(of_year(rows).assign(work=work, depth=told))
 
 
 def unsettled(result: StagePlan, book: Book) -> Finding:
@@ -81,7 +82,7 @@ def depth(result: StagePlan) -> Finding:
     if keys.empty:
         return said("relationship_stages.depth_none", n=0, practices=practices, verdict=_NONE)
     tellable = int(keys["tellable"].iloc[0])
-    if tellable < FEWEST_SIGNS:
+    if not _can_tell(result):
         values = {"tellable": tellable, "all": len(SIGNS), "practices": practices}
         return said("relationship_stages.depth_few", verdict=_NONE, **values)
     least = result.signs.loc[result.signs["share"].idxmin()]
@@ -97,8 +98,8 @@ def sign_table(result: StagePlan) -> pd.DataFrame:
 
 
 def depth_table(result: StagePlan) -> pd.DataFrame:
-    """The key accounts, the deepest relationships first."""
-    return _named(result.deepest)
+    """The key accounts, the deepest relationships first; none where the book tells too few signs."""
+    return _named(of_year(result.deepest if _can_tell(result) else result.deepest.head(0)))
 
 
 def kept(result: StagePlan) -> Finding:
@@ -116,6 +117,11 @@ def kept(result: StagePlan) -> Finding:
     return replace(
         made, interval=(low, high), level=0.9, verdict=verdict, reason=say("relationship_stages.kept_caution")
     )
+
+
+def _can_tell(result: StagePlan) -> bool:
+    """Whether the book tells enough signs to say how deep a relationship goes."""
+    return bool((result.deepest["tellable"] >= FEWEST_SIGNS).any())
 
 
 def _named(rows: pd.DataFrame) -> pd.DataFrame:

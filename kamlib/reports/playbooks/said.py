@@ -1,6 +1,8 @@
-"""A finding of a playbook from the key of its sentence: what is counted, and what to do about it."""
+"""A finding of a playbook from the key of its sentence, and the period in the labels of its tables."""
 
 from __future__ import annotations
+
+import pandas as pd
 
 from kamlib.reports.finding import Finding, Verdict
 from kamlib.reports.sentences import say
@@ -46,3 +48,14 @@ def said(
         decision=say(decision, **values) if decision else "",
         practices=practices,
     )
+
+
+def of_year(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with ``revenue`` under the name whose label says that it is of twelve months.
+
+    Examples
+    --------
+    >>> of_year(pd.DataFrame({"revenue": [1.0]})).columns.tolist()
+    ['revenue_of_year']
+    """
+    return rows.rename(columns={"revenue": "revenue_of_year"})

@@ -10,7 +10,7 @@ from kamlib.reports.sentences import say
 from kamlib.studies.plans.selection_review import DECIDED, RATERS_WANTED, SelectionReview
 from kamlib.studies.portfolio import with_managers
 
-AGENDA_COLUMNS = ["name", "manager", "decision_said", "reason", "value", "criteria_met", "gates_failed"]
+AGENDA_COLUMNS = ["name", "manager", "decision_said", "reason", "value_of_year", "criteria_met", "gates_failed"]
 LACKING_COLUMNS = ["name", "tests_met", "tests_known", "raters", "missing_fields"]
 
 
@@ -29,7 +29,7 @@ def agenda(result: SelectionReview) -> Finding:
 def agenda_table(result: SelectionReview) -> pd.DataFrame:
     """The accounts to decide on, with what is proposed in words."""
     said_rows = [say(f"selection_review.said_{decision}") for decision in result.agenda["decision"]]
-    rows = with_managers(result.agenda, result.names.managers)
+    rows = with_managers(result.agenda, result.names.managers).rename(columns={"value": "value_of_year"})
     return rows.assign(decision_said=pd.Series(said_rows, rows.index, dtype="str"))
 
 

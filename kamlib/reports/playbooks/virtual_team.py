@@ -13,7 +13,7 @@ from kamlib.studies.plans.virtual_team import TeamPlan
 from kamlib.studies.portfolio import with_managers
 
 OWNER_COLUMNS = ["name", "manager", "owners", "owner_changes", "people", "owner_share"]
-HOUR_COLUMNS = ["name", "hours", "key_share", "key_accounts", "small_accounts", "is_mixed"]
+HOUR_COLUMNS = ["name", "hours_of_year", "key_share", "key_accounts", "small_accounts", "is_mixed"]
 SOLVER_COLUMNS = ["category", "case_count", "open_cases", "median_days", "solver", "solved", "solver_days"]
 JOURNEY_COLUMNS = ["phase_said", "what_said", "for_key", "for_other", "n_key", "n_other"]
 LATE_COLUMNS = ["name", "case_id", "opened_on", "category", "solver"]
@@ -61,7 +61,9 @@ def mixing(result: TeamPlan) -> Finding:
 
 def hour_table(result: TeamPlan) -> pd.DataFrame:
     """The managers, those with most time for key accounts first."""
-    return pd.DataFrame(columns=HOUR_COLUMNS) if result.hours is None else result.hours
+    if result.hours is None:
+        return pd.DataFrame(columns=HOUR_COLUMNS)
+    return result.hours.rename(columns={"hours": "hours_of_year"})
 
 
 def solvers(result: TeamPlan) -> Finding:

@@ -13,6 +13,7 @@ from kamlib.studies import actions, shares
 from kamlib.studies.portfolio import day_of, last_answers, portfolio
 
 MONTHS = 3
+INVITE_DAYS = 45  # six weeks are what a guest needs, and some days to write to them
 FEWEST_TOPIC = 5
 LEVEL = 0.90
 Z = 1.645
@@ -110,7 +111,7 @@ def measure(book: Book, content_from: int = 8, guests_at_most: int = 50, keys=No
 
 def _next(held_on: pd.Timestamp, as_of: pd.Timestamp, a_year: float) -> pd.Timestamp:
     """A year (or its part) after the last, and never sooner than it can be prepared."""
-    soonest = as_of + pd.Timedelta(days=60)
+    soonest = as_of + pd.Timedelta(days=INVITE_DAYS)
     wanted = soonest if pd.isna(held_on) else held_on + pd.Timedelta(days=round(365 / a_year))
     return pd.offsets.BDay().rollforward(max(wanted, soonest)).as_unit("s")
 
@@ -209,7 +210,7 @@ def _actions(guests: pd.DataFrame, unheard: pd.DataFrame, as_of, next_on) -> lis
     return [
         actions.propose("contact", f"{topic}.close", unheard, as_of + pd.offsets.BDay(5), "K060", **heard),
         actions.step(f"{topic}.agenda", as_of, days - 60, "K106", "director"),
-        actions.step(f"{topic}.invite", as_of, days - 45, "K106", "marketing"),
+        actions.step(f"{topic}.invite", as_of, days - INVITE_DAYS, "K106", "marketing"),
         actions.propose("event", f"{topic}.guest", guests, next_on, "K106", detail="symposium", since=next_on),
         actions.step(f"{topic}.minutes", as_of, days + 7, "K106", "director"),
         actions.step(f"{topic}.answer", as_of, days + 90, "K109", "director"),

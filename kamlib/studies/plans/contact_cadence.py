@@ -9,7 +9,8 @@ import pandas as pd
 
 from kamlib.book.periods import months_before
 from kamlib.book.store import Book
-from kamlib.studies import actions
+from kamlib.studies import actions, dues
+from kamlib.studies.portfolio import portfolio
 from kamlib.studies.silence import silent
 
 MONTHS = 12
@@ -24,6 +25,8 @@ class ContactPlan:
     Attributes
     ----------
     as_of : day the book is read as of.
+    contacts : whom to contact, in the order of what is at stake: rows of :mod:`kamlib.studies.dues` with ``stake``;
+        accounts that have stopped ordering by the next working day, whatever the rhythm allows.
     principles : one row for each of the four principles: principle (proactive, personal, reciprocal, own), share and
         n; both missing where the book cannot tell.
     askable : accounts whose last answer of twelve months was content and that have referred nobody since, without those
@@ -33,6 +36,7 @@ class ContactPlan:
     """
 
     as_of: pd.Timestamp
+    contacts: pd.DataFrame
     principles: pd.DataFrame
     askable: pd.DataFrame
     least_satisfaction: float
@@ -59,30 +63,44 @@ def measure(book: Book, due: pd.DataFrame, contacts_a_day: int = 6) -> ContactPl
     answers = _last_answers(book, since)
     askable = _askable(book, answers, least, since)
     askable = askable[~askable["account_id"].isin(_unfit(book, as_of))].reset_index(drop=True)
-    rows = actions.gather([_due(due, as_of, contacts_a_day), _ask(askable, as_of)], as_of)
+    if "visits" not in book.tables:  # orders alone tell who has stopped ordering
+        due = pd.concat([due, _stopped(book, as_of)], ignore_index=True)
+    ranked = by_stake(due, as_of)
+    rows = actions.gather([_due(ranked, as_of, contacts_a_day), _ask(askable, as_of)], as_of)
     principles = _principles(book, answers, least, since)
-    return ContactPlan(as_of, principles, askable, least, rows, actions.names(book, rows))
+    contacts = ranked[ranked["group"] == "contacts"]
+    return ContactPlan(as_of, contacts, principles, askable, least, rows, actions.names(book, rows))
 
 
-def by_stake(due: pd.DataFrame) -> pd.DataFrame:
+def _stopped(book: Book, as_of: pd.Timestamp) -> pd.DataFrame:
+    """The accounts that have stopped ordering by their own habit as what is due."""
+    found = silent(book, as_of).merge(portfolio(book)[["account_id", "manager_id", "revenue"]], on="account_id")
+    rows = dues.rows("silent", found, as_of + pd.offsets.BDay(1), found["last_order"], count=found["usual_days"])
+    return rows.assign(days_overdue=0, group="contacts", revenue=found["revenue"])
+
+
+def by_stake(due: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     """What is due in the order of what is at stake.
 
     First (``stake`` 0) accounts that have stopped ordering and complaints that are overdue, then (1) what else is
-    overdue, then (2) what is ahead by its day; within the first two the account that brings most first.
+    overdue, then (2) what is ahead by its day; within the first two the account that brings most first. An account
+    that has stopped ordering is due by the next working day, whatever its rhythm allows.
     """
     is_late = due["days_overdue"] > 0
     at_stake = (due["kind"] == "silent") | ((due["kind"] == "complaint") & is_late)
     stake = np.select([at_stake, is_late], [0, 1], 2)
     ahead = due["due_on"].where(stake == 2)  # what is overdue is ordered by money and not by its day
-    rows = due.assign(stake=stake, ahead=ahead, brings=due["revenue"].fillna(0))
+    due_on = due["due_on"].mask(at_stake, due["due_on"].clip(upper=as_of + pd.offsets.BDay(1)))
+    rows = due.assign(due_on=due_on, stake=stake, ahead=ahead, brings=due["revenue"].fillna(0))
     order = ["stake", "ahead", "brings", "due_on", "account_id", "kind", "detail"]
     rows = rows.sort_values(order, ascending=[True, True, False, True, True, True, True])
     return rows.drop(columns=["ahead", "brings"])
 
 
-def _due(due: pd.DataFrame, as_of: pd.Timestamp, a_day: int) -> pd.DataFrame:
+def _due(ranked: pd.DataFrame, as_of: pd.Timestamp, a_day: int) -> pd.DataFrame:
     """What is due as actions in the order of what is at stake, dealt some a day where it is overdue or at stake."""
-    ranked = by_stake(due[due["group"].isin(PRACTICES) & ((due["kind"] != "complaint") | (due["days_overdue"] > 0))])
+    is_waiting = (ranked["kind"] != "complaint") | (ranked["days_overdue"] > 0)
+    ranked = ranked[ranked["group"].isin(PRACTICES) & is_waiting]
     parts = []
     for group, rows in ranked.groupby("group"):
         role = "supervisor" if group == "logs" else "manager"

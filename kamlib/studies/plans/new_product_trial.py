@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -121,7 +121,7 @@ def measure(book: Book, product_id: str = "", accounts: int = 20, trial_days: in
         waiting,
         trial_days,
         rows,
-        actions.names(book, rows),
+        replace(actions.names(book, rows), details={product["product_id"]: product["product"]}),
     )
 
 

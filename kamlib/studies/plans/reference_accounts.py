@@ -81,7 +81,7 @@ def measure(book: Book, asked_at_most: int = 15, keys=None) -> ReferencePlan:
     askable = _askable(book, accounts, content, made, as_of)
     referred, other = _active(accounts, made)
     club = _club(book, accounts, as_of)
-    rows = actions.gather(_actions(askable.head(asked_at_most), club, as_of), as_of)
+    rows = actions.gather(_actions(askable.head(asked_at_most), club, made, answers, as_of), as_of)
     return ReferencePlan(
         as_of,
         _brought(accounts, made),
@@ -177,14 +177,17 @@ def _club(book: Book, accounts: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFra
     return found.assign(asked=found["benefit"].map(asked)).sort_values("share", ascending=False, ignore_index=True)
 
 
-def _actions(askable: pd.DataFrame, club, as_of: pd.Timestamp) -> list[pd.DataFrame]:
+def _actions(askable: pd.DataFrame, club, made, answers, as_of: pd.Timestamp) -> list[pd.DataFrame]:
     topic, day = "reference_accounts", as_of + pd.offsets.BDay(20)
     said = {"since": askable["surveyed_on"], "count": askable["satisfaction"]}
     parts = [
         actions.propose("reference", f"{topic}.ask", askable, day, "K080", **said),
         actions.step(f"{topic}.story", as_of, 60, "K107", "marketing"),
-        actions.step(f"{topic}.thank", as_of, 30, "K107", "director"),
+        # Nobody can be thanked, or asked for a favour, of whom nothing is written down: that comes first.
+        actions.step(f"{topic}.{'begin' if made is None else 'thank'}", as_of, 30, "K107", "director"),
     ]
+    if answers is None:
+        parts.append(actions.step(f"{topic}.hear", as_of, 30, "K080", "director"))
     if club is not None and len(club):
         parts.append(actions.step(f"{topic}.club", as_of, 45, "K108", "marketing"))
     return parts

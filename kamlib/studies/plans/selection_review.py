@@ -93,7 +93,6 @@ def _missing(book: Book, ids: list[str]) -> dict[str, str]:
 
 def _proposed(book: Book, agenda: pd.DataFrame, as_of: pd.Timestamp) -> list[pd.DataFrame]:
     topic, bring = "selection_review", as_of + pd.Timedelta(days=BRING_DAYS)
-    meet = as_of + pd.Timedelta(days=MEET_DAYS)
     parts = [actions.step(f"{topic}.invite", as_of, 2, "K001", "director")]
     unrated = agenda[agenda["raters"] < RATERS_WANTED]
     parts.append(actions.propose("rating", f"{topic}.rate", unrated, bring, "K011", count=unrated["raters"]))
@@ -102,7 +101,7 @@ def _proposed(book: Book, agenda: pd.DataFrame, as_of: pd.Timestamp) -> list[pd.
         practice = "K012" if field == "industry" else "K013"
         parts.append(actions.propose("field", f"{topic}.fill_{field}", lacking, bring, practice, detail=field))
     for decision in DECIDED:
-        part = agenda[agenda["decision"] == decision]
-        parts.append(actions.propose("step", f"{topic}.{decision}", part, meet, "K002", "director", detail=decision))
+        n = int((agenda["decision"] == decision).sum())  # one line for all, since one meeting settles them by name
+        parts.append(actions.step(f"{topic}.{decision}", as_of, MEET_DAYS, "K002", "director").assign(count=n).head(n))
     parts.append(actions.step(f"{topic}.announce", as_of, 30, "K013", "director"))
     return parts

@@ -89,12 +89,14 @@ def measure(
     needs = _needs(monthly, keys, tops, need.growth)
     lines = service.delivered_lines(book, pd.Timestamp(months_before(as_of.date(), 12)))
     cover, late = _cover(book, keys), _late(lines, keys)
+    short = None if lines is None else service.shortages(lines)
     parts = [
         *_peak_actions(tops, needs.head(accounts_at_most), as_of),
         *_stock_actions(cover, as_of, lead_days),
         _late_actions(late, as_of),
-        actions.step("supply_guarantee.review", as_of, 5, "K057", "supply"),
     ]
+    if short is not None and len(short):
+        parts.append(actions.step("supply_guarantee.review", as_of, 5, "K057", "supply"))
     rows = actions.gather([part for part in parts if part is not None], as_of)
     is_key = None if lines is None else lines["account_id"].isin(keys["account_id"])
     return SupplyPlan(
@@ -110,7 +112,7 @@ def measure(
         None if lines is None else shares.share(lines.loc[is_key, "is_on_time"]),
         None if lines is None else shares.share(lines.loc[~is_key, "is_on_time"]),
         None if lines is None else _service(lines[is_key]),
-        None if lines is None else service.shortages(lines),
+        short,
         0 if lines is None else service.months_judged(lines),
         late,
         rows,
