@@ -223,7 +223,8 @@ def test_the_whole_list_is_counted_and_begins_with_the_overdue():
 def test_an_empty_list_is_no_comfort_where_the_book_cannot_tell():
     part = findings.due_all(_said(absent=("complaints",)))
     assert (part.verdict, part.reason) == ("caution", say("due_list.all_blind", named="complaints"))
-    assert findings.due_all(_said(absent=("contacts", "complaints", "contracts"))).verdict == "no conclusion"
+    none = findings.due_all(_said(absent=("contacts", "complaints", "contracts")))
+    assert (none.verdict, none.sentence, none.n) == ("no conclusion", none.reason, None)
     assert findings.due_all(_said(["contact"], absent=("complaints",))).verdict == "usable"
 
 

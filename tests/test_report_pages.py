@@ -117,13 +117,13 @@ def test_accounts_that_a_fan_out_leaves_out_are_counted_and_named(place, noteboo
     assert missed == {"each": "manager", "count": 2, "accounts": 8, "sample": ["0003", "0005"]}
 
 
-def _page(where: Path, name: str, key: str = "") -> Path:
+def _page(where: Path, name: str, key: str = "", about: str = "") -> Path:
     """A published page with one finding and an Excel file, as far as an index reads it."""
     page = where / name / key
     page.mkdir(parents=True)
-    about = {"report": name, "key": key, "title": f"About {name}", "parameters": {}}
+    made = {"report": name, "key": key, "title": f"About {name}", "about": about, "parameters": {}}
     folder.write_json(
-        page / "manifest.json", about | {"as_of": "2026-09-30", "made_on": "", "files": {"report.xlsx": ""}}
+        page / "manifest.json", made | {"as_of": "2026-09-30", "made_on": "", "files": {"report.xlsx": ""}}
     )
     finding = {"id": "x", "sentence": f"Said of {key}.", "verdict": "usable", "decision": "", "interval": None}
     folder.write_json(page / "findings.json", [finding | {"value": 1, "reason": ""}])
@@ -135,14 +135,11 @@ def test_the_index_lists_the_pages_of_a_notebook_by_account_name_and_first_headl
     where = tmp_path / "2026-Q3"
     keys = [f"{i:04d}" for i in range(count)]
     for key in keys:
-        _page(where, "dossier", key)
-    tables = _page(where, "list") / "tables"
-    tables.mkdir()
-    pd.DataFrame({"account_id": keys, "name": [f"Firm {key}" for key in keys]}).to_parquet(tables / "accounts.parquet")
+        _page(where, "dossier", key, f"Firm {key} ({key})")
     index.write_index(where, index.State("Book", "2026-Q3", "2026-09-30"), [])
     page = BeautifulSoup((where / "index.html").read_text(), "html.parser")
     rows = page.select(".each > li")
-    assert " ".join(rows[3].text.split()) == "Firm 0003 0003 Said of 0003. usable Excel"
+    assert " ".join(rows[3].text.split()) == "Firm 0003 (0003) Said of 0003. usable Excel"
     assert [link["href"] for link in rows[3].select("a")] == [f"dossier/0003/report.{e}" for e in ("html", "xlsx")]
     assert (len(rows), len(page.select("details.rest .each > li"))) == (count, folded)
 
@@ -179,11 +176,10 @@ def test_the_search_over_accounts_tells_class_state_and_what_is_due_first_and_le
 
 
 def test_the_index_lists_the_pages_of_managers_by_their_names(tmp_path):
-    _page(tmp_path / "2026-Q3", "weekly_sales", "M1")
-    now = index.State("Book", "2026-Q3", "2026-09-30", managers={"M1": "Lin Yi-chun"})
-    index.write_index(tmp_path / "2026-Q3", now, [])
+    _page(tmp_path / "2026-Q3", "weekly_sales", "M1", "Lin Yi-chun (M1)")
+    index.write_index(tmp_path / "2026-Q3", index.State("Book", "2026-Q3", "2026-09-30"), [])
     page = BeautifulSoup((tmp_path / "2026-Q3" / "index.html").read_text(), "html.parser")
-    assert " ".join(page.select_one(".each > li a").text.split()) == "Lin Yi-chun M1"
+    assert " ".join(page.select_one(".each > li a").text.split()) == "Lin Yi-chun (M1)"
 
 
 @pytest.mark.parametrize("each", ["region", "account"])

@@ -31,7 +31,6 @@ class State:
     fingerprint : of the book now.
     said : what this period's studies published, as :func:`kamlib.reports.planning.tables_said` tells it.
     marks : whether names are replaced (``is_redacted``) and personal fields shown (``is_personal``).
-    managers : names by manager_id, as readers may see them.
     """
 
     book: str
@@ -40,7 +39,6 @@ class State:
     fingerprint: str = ""
     said: list = field(default_factory=list)
     marks: Mapping[str, bool] = field(default_factory=lambda: {"is_redacted": False, "is_personal": False})
-    managers: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_index(where: Path, now: State, failed: list[dict]) -> None:
@@ -59,8 +57,7 @@ def write_index(where: Path, now: State, failed: list[dict]) -> None:
     entries = [_entry(report, where, before, stale) for report in reports]
     single = [entry for entry, report in zip(entries, reports, strict=True) if report.parent == where]
     fanned = [entry for entry, report in zip(entries, reports, strict=True) if report.parent != where]
-    accounts, published = _accounts(reports, where), {*reports}
-    names = {one["account_id"]: one["name"] for one in accounts} | dict(now.managers)
+    published = {*reports}
     page = frame(
         "index.html.j2",
         book=now.book,
@@ -69,8 +66,8 @@ def write_index(where: Path, now: State, failed: list[dict]) -> None:
         made_on=f"{datetime.now():%Y-%m-%d %H:%M}",
         verdicts=say("page.verdicts"),
         reports=single,
-        fanned=_by_notebook(fanned, {folder.safe_name(key): name for key, name in names.items()}),
-        accounts=accounts,
+        fanned=_by_notebook(fanned),
+        accounts=_accounts(reports, where),
         failed=[f | {"is_stale": path in published} for f, path in zip(failed, reasons, strict=True)],
         stale=sum(bool(entry["why_stale"]) for entry in entries),
         **now.marks,
@@ -109,7 +106,7 @@ def _entry(report: Path, where: Path, before: Path, stale: _Staleness) -> dict:
         "title": title,
         "name": manifest["report"],
         "of": manifest["title"],
-        "key": manifest["key"],
+        "about": about,
         "href": href,
         "findings": findings,
         "also": [{"label": f, "href": f"{href.rpartition('/')[0]}/{n}"} for f, n in _ALSO if n in manifest["files"]],
@@ -119,12 +116,11 @@ def _entry(report: Path, where: Path, before: Path, stale: _Staleness) -> dict:
     }
 
 
-def _by_notebook(entries: list[dict], names: dict[str, str]) -> list[dict]:
+def _by_notebook(entries: list[dict]) -> list[dict]:
     """The pages that come one for each account, manager and so on: a list for each notebook, in its title's words."""
     groups: dict[str, dict] = {}
     for entry in entries:
-        group = groups.setdefault(entry["name"], {"title": entry["of"], "pages": []})
-        group["pages"].append({**entry, "about": names.get(entry["key"], "")})
+        groups.setdefault(entry["name"], {"title": entry["of"], "pages": []})["pages"].append(entry)
     return list(groups.values())
 
 

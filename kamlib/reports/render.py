@@ -27,7 +27,6 @@ from kamlib.reports.planning import after_studies, jobs_of, reads_tables, refuse
 from kamlib.reports.request import Request
 from kamlib.reports.spec import kind_of_period, read_reports, root
 from kamlib.studies.dossier.shelf import SHELF, lay_out
-from kamlib.studies.portfolio import manager_names
 
 FORMATS = ("html", "pdf", "xlsx")
 STUDY_BYTES = 4 * 2**30  # what its engine may take (kamlib.book.places.MEMORY_LIMIT), and as much for its frames
@@ -131,8 +130,7 @@ def render(request: Request, tell: Callable[[str], None] = lambda line: None) ->
             with _laid_out(changed, shown, where, tell) as beside:
                 outcomes += kept + _run(beside, request, tell)
             made_from = jobs[0].context["fingerprint"], tables_said(where)
-            managers = manager_names(shown).to_dict()
-            now = State(book.name, period.label, as_of.isoformat(), *made_from, request.marks, managers)
+            now = State(book.name, period.label, as_of.isoformat(), *made_from, request.marks)
             unwritten = _finish(where, now, outcomes, missed, time.monotonic() - started)
     if unwritten:
         tell(f"the index and run.json could not be written: {unwritten}")

@@ -43,12 +43,12 @@ def due_all(result: DueList) -> Finding:
     if len(overdue):
         order = overdue.sort_values(["revenue", "due_on"], ascending=[False, True], kind="stable")
         decision = say("due_list.all_decision", first=in_words(order.head(1), result.names)["what"].iloc[0])
-    sentence = say("due_list.all_some" if n else "due_list.all_none", **values)
     blind = () if n else result.absent
-    verdict = Verdict.NO_CONCLUSION if set(DATED) <= {*blind} else Verdict.CAUTION
-    named = ", ".join(say(f"due_list.group_{group}") for group in blind)
-    gate = Gate(not blind, verdict, say("due_list.all_blind", named=named))
-    return _counted("all", sentence, late, n, decision, gate)
+    untold = say("due_list.all_blind", named=", ".join(say(f"due_list.group_{group}") for group in blind))
+    if set(DATED) <= {*blind}:
+        return _nothing("all", untold, n=None)
+    sentence = say("due_list.all_some" if n else "due_list.all_none", **values)
+    return _counted("all", sentence, late, n, decision, Gate(not blind, Verdict.CAUTION, untold))
 
 
 def due_contacts(result: DueList) -> Finding:
@@ -167,6 +167,7 @@ def _counted(topic: str, sentence: str, value: int, n: int, decision: str = "", 
     )
 
 
-def _nothing(topic: str, sentence: str) -> Finding:
+def _nothing(topic: str, sentence: str, n: int | None = 0) -> Finding:
+    """No conclusion; the book has nothing at all to judge by, so that it stands last, unless *n* is None."""
     verdict, practices = Verdict.NO_CONCLUSION, PRACTICES[topic]
-    return Finding(f"due_list.{topic}", sentence, n=0, verdict=verdict, reason=sentence, practices=practices)
+    return Finding(f"due_list.{topic}", sentence, n=n, verdict=verdict, reason=sentence, practices=practices)
