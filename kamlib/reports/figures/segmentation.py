@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from kamlib.reports.figures.style import ACCENT, GREY, INK, SOFT, WARM, axes, footnote
+from kamlib.reports.figures.style import ACCENT, GREY, INK, SOFT, WARM, axes, blank, footnote
+from kamlib.reports.sentences import say
 from kamlib.studies.segmentation import Segmentation
 from kamlib.studies.segmentation.portfolio import MIDDLE_SCORE, MIDDLE_STRENGTH
 
@@ -36,16 +37,16 @@ def draw_concentration(result: Segmentation) -> Axes:
 
 def draw_quarters(result: Segmentation) -> Axes:
     """The share of the top fifth quarter by quarter, with its interval."""
-    frame = result.quarters
-    drawn = axes("Is the business leaning on fewer accounts?", "quarter closing in", "share of the top 20%")
-    places = range(len(frame))
-    if len(frame):
-        ends = frame["top20_share_lower"], frame["top20_share_upper"]
-        drawn.fill_between(places, *ends, color=ACCENT, alpha=0.18)
-        drawn.plot(places, frame["top20_share"], marker="o", color=ACCENT)
+    frame, title = result.quarters, "Is the business leaning on fewer accounts?"
+    if frame.empty:
+        return blank(title)
+    drawn = axes(title, "quarter closing in", "share of the top 20%")
+    places, ends = range(len(frame)), (frame["top20_share_lower"], frame["top20_share_upper"])
+    drawn.fill_between(places, *ends, color=ACCENT, alpha=0.18)
+    drawn.plot(places, frame["top20_share"], marker="o", color=ACCENT)
     drawn.set_xticks(places, [f"{day:%b %Y}" for day in frame["closes_on"]], rotation=30, ha="right")
     _percent(drawn, "y")
-    buyers = f"{frame['accounts'].min():,} to {frame['accounts'].max():,}" if len(frame) else "0"
+    buyers = f"{frame['accounts'].min():,} to {frame['accounts'].max():,}"
     footnote(drawn, f"n = {buyers} accounts that bought in a quarter; band: {result.level:.0%} bootstrap interval")
     return drawn
 
@@ -72,21 +73,24 @@ def draw_regression(result: Segmentation) -> Axes:
 
     Bars reach the measured figure, whiskers the ends of its interval.
     """
-    rows = result.regression.dropna(subset="change")
-    drawn = axes("Do large accounts fall back of their own accord?", "growth against all that bought", height=2.8)
-    named = {"before": "classes of the earlier window", "after": "classes of the later window"}
+    rows, title = result.regression.dropna(subset="change"), "Do large accounts fall back of their own accord?"
     rows = rows[rows["abc"] != "C"].iloc[::-1]
+    if rows.empty:
+        return blank(title)
+    drawn = axes(title, "growth against all that bought", height=2.8)
+    named = {"before": "classes of the earlier window", "after": "classes of the later window"}
     labels = [f"{letter}, {named[by]}" for by, letter in zip(rows["sorted_by"], rows["abc"], strict=True)]
     colours = [ACCENT if by == "before" else WARM for by in rows["sorted_by"]]
     spread = [rows["change"] - rows["change_lower"], rows["change_upper"] - rows["change"]]
     bars = drawn.barh(range(len(rows)), rows["change"], xerr=spread, color=colours, ecolor=SOFT, capsize=3)
-    drawn.bar_label(bars, [f"{change:+.0%}" for change in rows["change"]], padding=3, fontsize=8, color=SOFT)
+    changes = [say("page.figure_change", change=change) for change in rows["change"]]
+    drawn.bar_label(bars, changes, padding=3, fontsize=8, color=SOFT)
     drawn.set_yticks(range(len(rows)), labels)
     drawn.axvline(0, color=SOFT, linewidth=1)
     drawn.margins(x=0.15)
     drawn.grid(axis="y", visible=False)
     _percent(drawn, "x")
-    n = ", ".join(f"{count:,}" for count in rows["accounts"].iloc[::-1]) or "0"
+    n = ", ".join(f"{count:,}" for count in rows["accounts"].iloc[::-1])
     footnote(drawn, f"n = {n} accounts, from the top, none owing its size to one order; {result.level:.0%} intervals")
     return drawn
 
@@ -94,18 +98,17 @@ def draw_regression(result: Segmentation) -> Axes:
 def draw_portfolio(result: Segmentation) -> Axes:
     """Attractive to us against strong in their eyes; the colour is the margin rate."""
     rows = result.matrix
+    if rows.empty:
+        return blank("Where we should be stronger")
     drawn = axes("Where we should be stronger", "our strength in their eyes, 0 to 1", "attractiveness, 1 to 5", 4.6)
     drawn.axvline(MIDDLE_STRENGTH, color=GREY, linewidth=1)
     drawn.axhline(MIDDLE_SCORE, color=GREY, linewidth=1)
     corners = {"invest": (0.02, 4.9), "defend": (0.98, 4.9), "economise": (0.02, 1.1), "maintain": (0.98, 1.1)}
     for name, (x, y) in corners.items():
         drawn.text(x, y, name, color=SOFT, ha="left" if x < 0.5 else "right", va="top" if y > 3 else "bottom")
-    if len(rows):
-        known = rows["margin_rate"].fillna(rows["margin_rate"].median()).fillna(0.0)
-        dots = drawn.scatter(
-            rows["strength"], rows["attractiveness"], c=known, cmap="viridis", edgecolor="white", zorder=3
-        )
-        drawn.figure.colorbar(dots, ax=drawn, label="margin rate", format=PercentFormatter(1, decimals=0))
+    known = rows["margin_rate"].fillna(rows["margin_rate"].median()).fillna(0.0)
+    dots = drawn.scatter(rows["strength"], rows["attractiveness"], c=known, cmap="viridis", edgecolor="white", zorder=3)
+    drawn.figure.colorbar(dots, ax=drawn, label="margin rate", format=PercentFormatter(1, decimals=0))
     drawn.set(xlim=(0, 1), ylim=(1, 5))
     footnote(drawn, f"n = {len(rows):,} accounts with a rating or potential; strength: the weaker of their two answers")
     return drawn
@@ -113,28 +116,28 @@ def draw_portfolio(result: Segmentation) -> Axes:
 
 def draw_selected_share(result: Segmentation) -> Axes:
     """In what share of random weightings each of the best rated accounts is selected."""
-    card = result.card
-    share = card.selected_share if card is not None else pd.Series(dtype=float)
-    best = card.overall.nlargest(MOST_ROWS).index if card is not None else share.index
-    shown = share.reindex(best).iloc[::-1]
-    height = 1.2 + 0.26 * max(len(shown), 1)
-    drawn = axes("Would other weights choose the same accounts?", "share of random weightings", height=height)
+    card, title = result.card, "Would other weights choose the same accounts?"
+    if card is None:
+        return blank(title)
+    shown = card.selected_share.reindex(card.overall.nlargest(MOST_ROWS).index).iloc[::-1]
+    drawn = axes(title, "share of random weightings", height=1.2 + 0.26 * len(shown))
     drawn.barh(range(len(shown)), shown, color=[ACCENT if held >= 0.9 else GREY for held in shown])
     drawn.set_yticks(range(len(shown)), _names(result.accounts, shown.index))
     drawn.axvline(0.9, color=SOFT, linewidth=1, linestyle="--")
     drawn.set(xlim=(0, 1))
     drawn.grid(axis="y", visible=False)
     _percent(drawn, "x")
-    rated, places = (len(share), card.places) if card is not None else (0, 0)
-    footnote(drawn, f"n = {rated:,} rated accounts, {places:,} places; coloured: selected in nine of ten weightings")
+    told = f"n = {len(card.overall):,} rated accounts, {card.places:,} places"
+    footnote(drawn, f"{told}; coloured: selected in nine of ten weightings")
     return drawn
 
 
 def draw_mixed_books(result: Segmentation) -> Axes:
     """Key accounts and small ones in each manager's book."""
-    rows = result.coverage.head(MOST_ROWS).iloc[::-1]
-    height = 1.2 + 0.26 * max(len(rows), 1)
-    drawn = axes("Who looks after both large and small accounts", "accounts", height=height)
+    rows, title = result.coverage.head(MOST_ROWS).iloc[::-1], "Who looks after both large and small accounts"
+    if rows.empty:
+        return blank(title)
+    drawn = axes(title, "accounts", height=1.2 + 0.26 * len(rows))
     places = range(len(rows))
     drawn.barh(places, rows["key_accounts"], color=ACCENT, label="key accounts")
     drawn.barh(places, rows["small_accounts"], left=rows["key_accounts"], color=GREY, label="small accounts (class C)")

@@ -36,6 +36,7 @@ _FIRST = [
     "criteria_met",
     "contract_marks",
     "gates_failed",
+    "tests_missed",
     "lacks",
     "evidence",
     "stage",
@@ -82,20 +83,30 @@ def segmentation_accounts(result: Segmentation) -> pd.DataFrame:
     frame["selected_share"] = np.nan if result.card is None else result.card.selected_share.reindex(frame.index)
     frame["quadrant"] = result.matrix["quadrant"].reindex(frame.index)
     frame["stage"], frame["roster"] = frame["stage"].mask(frame["is_silent"], SILENT), result.roster
+    frame["is_official"] = _officials(frame, result)
     frame["basis"], frame["as_of"] = result.basis, pd.Timestamp(result.as_of)
     frame["cut_a"], frame["cut_b"] = result.cuts
     ordered = frame.sort_values("value", ascending=False, kind="stable").rename_axis("account_id").reset_index()
     return ordered[_FIRST]
 
 
+def _officials(rows: pd.DataFrame, result: Segmentation) -> pd.Series:
+    """Which accounts are public offices; missing where the book records none, since nobody knows."""
+    if result.has_officials:
+        return rows["is_official"].astype("boolean")
+    return pd.Series(pd.NA, index=rows.index, dtype="boolean")
+
+
 def _reasons(frame: pd.DataFrame, cap: int) -> pd.Series:
     """Why each account is decided on as it is, and where it fails the rule, what it lacks: whole sentences."""
     rows = frame[frame["reason"] != ""]
     texts = [say(f"segmentation.reason_{code}") for code in rows["reason"]]
-    for place, (code, lacks) in enumerate(zip(rows["reason"], rows["lacks"], strict=True)):
-        if code in ("failed_once", "failed_twice"):
-            codes = lacks.split(", ") if lacks else ["places"]
-            texts[place] = " ".join([texts[place], *(say(f"segmentation.lacks_{what}", cap=cap) for what in codes)])
+    for place, row in enumerate(rows[["reason", "lacks", "tests_met", "tests_known"]].itertuples()):
+        if row.reason in ("failed_once", "failed_twice"):
+            told = {"met": row.tests_met, "known": row.tests_known}
+            codes = row.lacks.split(", ") if row.lacks else ["places"]
+            lacking = (say(f"segmentation.lacks_{what}", cap=cap, **told) for what in codes)
+            texts[place] = " ".join([texts[place], *lacking])
     return pd.Series(texts, index=rows.index, dtype="object").reindex(frame.index).fillna("")
 
 
@@ -104,6 +115,8 @@ def _evidence(frame: pd.DataFrame, result: Segmentation) -> pd.Series:
     is_large = ~frame["lacks"].str.contains("class")
     wanted = frame[is_large | (frame["criteria_met"] != "") | (frame["gates_failed"] != "") | (frame["decision"] != "")]
     limits = {"least_rating": result.high_rating, "most_of_one_order": result.one_order_share}
+    limits |= {"least": result.influence_share, "all_value": frame["value"].clip(lower=0).sum() or np.nan}
+    limits |= {"book": frame["margin"].sum() / (frame["revenue"].sum() or np.nan)}
     texts = [" ".join(_sentences(row | limits)) for row in wanted.to_dict("records")]
     return pd.Series(texts, index=wanted.index, dtype="object").reindex(frame.index).fillna("")
 
@@ -112,6 +125,8 @@ def _sentences(row: dict) -> list[str]:
     told = []
     for code in filter(None, row["criteria_met"].split(", ")):
         told += _CRITERIA[code](row)
+    if "tests" in row["lacks"]:
+        told += [_missed(code, row) for code in filter(None, row["tests_missed"].split(", "))]
     for code in filter(None, row["gates_failed"].split(", ")):
         told += _GATES[code](row)
     if row["revenue_before"] == 0 and row["revenue"] > 0:
@@ -156,6 +171,16 @@ def _market(row: dict) -> list[str]:
     return told
 
 
+def _missed(test: str, row: dict) -> str:
+    """What of a test was missed; a test is missed only where its share can be told."""
+    if test == "margin":
+        return say("segmentation.evidence_test_margin", rate=row["margin"] / row["revenue"], book=row["book"])
+    if test == "influence":
+        share = row["value"] / row["all_value"]
+        return say("segmentation.evidence_test_influence", share=share, least=row["least"])
+    return say(f"segmentation.evidence_test_{test}")
+
+
 def _recurring(row: dict) -> list[str]:
     if row["largest_order_share"] > row["most_of_one_order"]:
         return [say("segmentation.evidence_gate_one_order", share=row["largest_order_share"])]
@@ -185,6 +210,13 @@ def move_columns(result: Segmentation) -> list[str]:
     """The columns of :func:`segmentation_moves` to show."""
     classes = [f"class_before_by_{result.basis}", f"class_by_{result.basis}"]
     return ["account_id", "name", *classes, "cause", "value_before", "value", "borderline_share"]
+
+
+def coverage_columns(result: Segmentation) -> list[str]:
+    """The columns of the table of managers' books to show: hours only where some are recorded."""
+    hours = ["key_hours_share", "small_hours_share", "idle_hours_share"]
+    known = [name for name in hours if result.coverage[name].notna().any()]
+    return ["manager", "accounts", "key_accounts", "small_accounts", *known, "is_mixed"]
 
 
 def _say_by_what(frame: pd.DataFrame, basis: str = "revenue") -> pd.DataFrame:
@@ -240,13 +272,6 @@ def segmentation_concentration(result: Segmentation) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["of", "figure", "figure_value", "figure_lower", "figure_upper"])
 
 
-def segmentation_own(result: Segmentation) -> pd.DataFrame:
-    """Accounts in each of the firm's own segments; in each RFM segment where it declares none."""
-    if len(result.segments):
-        return result.segments
-    return result.rfm[["rfm_segment", "accounts"]].rename(columns={"rfm_segment": "segment"})
-
-
 def segmentation_lookalikes(result: Segmentation, rows: int = 15) -> pd.DataFrame:
     """Prospects (accounts that never ordered and are no public office), the most promising first.
 
@@ -274,6 +299,7 @@ def segmentation_vips(result: Segmentation) -> pd.DataFrame:
     """The accounts that may apply to be VIPs, with the purchase that speaks for them, the largest first."""
     rows = result.vip.sort_values("month_amount", ascending=False, kind="stable")
     columns = ["account_id", "name", "rule", "order_id", "order_date", "order_amount", "month", "month_amount"]
+    rows["is_official"] = _officials(rows, result)
     return rows[[*columns, "is_official", "ungraded"]].reset_index(drop=True)
 
 

@@ -165,6 +165,7 @@ def measure(
         roster=told_by,
         earliest=earlier.as_of,
         high_rating=book.settings.value("high_rating"),
+        influence_share=book.settings.value("influence_share"),
         one_order_share=one_order,
         vip_declared=are_declared(book.settings),
         absent=tuple(name for name in EVIDENCE_TABLES if name not in book.tables),

@@ -49,8 +49,8 @@ def qualify(accounts: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     Returns
     -------
     By account: ``test_…``, ``by_…`` and ``gate_…`` flags (missing where the book cannot tell), tests_met and
-    tests_known, contract_marks (0 to 1), criteria_met and gates_failed (codes joined by ", "), lacks (what it would
-    need to qualify: class, tests, criteria, gates), is_one_off (large by one order), qualifies,
+    tests_known, contract_marks (0 to 1), tests_missed, criteria_met and gates_failed (codes joined by ", "), lacks
+    (what it would need to qualify: class, tests, criteria, gates), is_one_off (large by one order), qualifies,
     qualifies_but_official, is_potential_alone (no criterion but what it buys elsewhere).
     """
     flags = pd.concat(
@@ -58,6 +58,7 @@ def qualify(accounts: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     )
     tests, criteria = (flags[[p + n for n in names]] for p, names in (("test_", TESTS), ("by_", CRITERIA)))
     flags["tests_met"], flags["tests_known"] = tests.sum(axis=1).astype(int), tests.notna().sum(axis=1)
+    flags["tests_missed"] = _joined(flags, "test_", TESTS, False)
     flags["contract_marks"] = _contract_marks(accounts["contract_years"], settings)
     flags["criteria_met"] = _joined(flags, "by_", CRITERIA, True)
     flags["gates_failed"] = _joined(flags, "gate_", GATES, False)

@@ -40,9 +40,9 @@ class Segmentation:
         Whether a last report of the same day and basis was given (without one the earlier day is recomputed); whether
         the book records which accounts are public offices; where it comes from who was a key account (``book``,
         ``report``, ``replay`` of the rule from the day ``earliest``, or ``inherited`` from a report that replayed it).
-    high_rating, one_order_share, vip_declared
-        The least high rating and the largest share of one order that are declared; whether the book declares the VIP
-        limits itself.
+    high_rating, influence_share, one_order_share, vip_declared
+        The least high rating, the least share of value that counts as influence and the largest share of one order
+        that are declared; whether the book declares the VIP limits itself.
     absent
         Tables that would add evidence and that the book has not.
     accounts
@@ -104,6 +104,7 @@ class Segmentation:
     roster: str
     earliest: date
     high_rating: float
+    influence_share: float
     one_order_share: float
     vip_declared: bool
     absent: tuple[str, ...]
