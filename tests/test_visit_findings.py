@@ -13,7 +13,7 @@ from kamlib.reports.findings.visits import level_table
 from kamlib.studies.cadence import Cadence
 from kamlib.studies.effects.power import LastingEffect
 from kamlib.studies.visits import Visits
-from kamlib.studies.visits.callplan import Plan
+from kamlib.studies.visits.callplan import Plan, Terms
 from kamlib.studies.visits.evidence import Evidence
 from kamlib.studies.visits.experiment import Design, Trial
 from kamlib.studies.visits.hours import Costs
@@ -133,6 +133,11 @@ def test_the_answer(evidence, start, verdict):
 
 def test_a_failed_gate_gives_advice_that_moves_no_visit():
     assert findings.visit_effect(_result(_evidence(lead=FAILED))).decision.startswith("Leave the visits where they are")
+
+
+def test_a_plan_from_judgement_is_not_denied_by_the_advice_beside_it():
+    found = findings.visit_effect(_result(_evidence(lead=FAILED), plan=_plan("judgement")))
+    assert found.decision.endswith("the call plan of this report rests on the managers' judgement alone.")
 
 
 def test_old_data_makes_the_answer_a_caution():
@@ -591,6 +596,7 @@ def _moved(visits, hours, **more):
         (_moved(9, 18.0), "takes as many visiting hours as today, 18 a quarter"),
         (_moved(5, 10.0, costs=_costs(cost_from="unknown")), "and sets 8 free; what they cost is not on record"),
         (_moved(11, 22.0, costs=_costs(cost_from="unknown")), "4 hours more, whose cost is not on record"),
+        (_moved(5, 10.0, costs=_costs(has_hours=False)), "not on record, so the plan counts them: 10 visits a quarter"),
         (None, "Without a plan nothing can be said about its hours"),
     ],
 )
@@ -601,6 +607,8 @@ def test_the_hours_of_a_plan(plan, text):
 def test_a_manager_over_his_hours_is_named_and_one_without_declared_hours_is_said():
     over = findings.plan_hours(_result(_evidence(), plan=_moved(17, 34.0)))
     assert over.verdict is Verdict.CAUTION and "the hours they declare: M1 (4 hours a quarter)." in over.reason
+    kept = findings.plan_hours(_result(_evidence(), plan=_moved(17, 34.0, terms=Terms(budget="present"))))
+    assert kept.reason.startswith("The plan is held to the visiting hours of today")
     plan = _plan()
     unknown = replace(plan, managers=plan.managers.assign(hours_available=np.nan))
     assert "declare no hours" in findings.plan_hours(_result(_evidence(), plan=unknown)).reason

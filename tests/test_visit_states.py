@@ -179,6 +179,8 @@ def test_the_hours_of_a_manager_are_those_declared_less_what_goes_elsewhere(book
     assert found["hours_free"] == pytest.approx(9 - found["hours_elsewhere"]) and not found["is_short"]
     many = manager_hours(book, accounts.assign(low=9.0), kept, 2.0).loc["M1"]
     assert many["is_short"] and many["hours_least"] == pytest.approx(36)
+    unknown = manager_hours(book, accounts, kept, 1.0, has_hours=False).loc["M1"]
+    assert np.isnan(unknown["hours_available"]) and unknown["hours_free"] == unknown["hours_today"] == 2.0
 
 
 def test_a_visit_costs_and_takes_what_those_of_managers_do(book):

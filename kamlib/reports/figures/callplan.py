@@ -62,7 +62,7 @@ def draw_visit_flatness(result: Visits) -> Axes:
     """What the best plans under fewer and more hours earn beyond today's visits."""
     if result.plan is None:
         return blank("How much hangs on the number of visits")
-    title, label = "How much hangs on the number of visits", "profit a quarter beyond today's"
+    title, label = "How much hangs on the number of visits", "profit beyond today's"
     drawn, frame = axes(title, "hours for visits", label, height=2.8), result.plan.flatness.dropna(subset=["profit"])
     planned = frame.loc[frame["budget_share"] == 1, "profit"].sum()
     drawn.plot(frame["budget_share"], result.plan.gain + frame["profit"] - planned, color=ACCENT, marker="o")
@@ -70,7 +70,7 @@ def draw_visit_flatness(result: Visits) -> Axes:
     drawn.set_xticks(frame["budget_share"])
     drawn.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     drawn.yaxis.set_major_formatter(FuncFormatter(lambda value, _: money(value)))
-    footnote(drawn, f"n = {len(result.plan.accounts):,} accounts; 100 %: the plan of this report")
+    footnote(drawn, f"n = {len(result.plan.accounts):,} accounts; profit of a quarter; 100 %: the plan of this report")
     return drawn
 
 

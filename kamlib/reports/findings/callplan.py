@@ -121,17 +121,19 @@ def plan_hours(result: Visits) -> Finding:
     values |= {"each": cost, "cost": abs(plan.fewer_visits) * cost, "visits": abs(plan.fewer_visits)}
     branch = "same" if abs(freed) < 1 else "frees" if freed > 0 else "takes"
     branch += "_uncosted" if branch != "same" and plan.costs.cost_from == "unknown" else ""
-    over = managers[managers["hours_left"] < -0.5]
+    branch = branch if plan.costs.has_hours else "uncounted"
+    over, is_declared = managers[managers["hours_left"] < -0.5], bool(managers["hours_available"].notna().all())
     named = _hours_named(over["manager"], -over["hours_left"])
     verdict, reason = judge(
-        Gate(over.empty, Verdict.CAUTION, say("visits.gate_hours_over", named=named)),
-        Gate(managers["hours_available"].notna().all(), Verdict.CAUTION, say("visits.gate_hours_unknown")),
+        Gate(over.empty, Verdict.CAUTION, say(f"visits.gate_hours_over_{plan.terms.budget}", named=named)),
+        Gate(plan.costs.has_hours, Verdict.CAUTION, say("visits.gate_hours_uncounted")),
+        Gate(is_declared or not plan.costs.has_hours, Verdict.CAUTION, say("visits.gate_hours_unknown")),
     )
     return Finding(
         "visits.plan_hours",
         say(f"visits.hours_{branch}", **values),
         freed,
-        "hours a quarter set free",
+        f"{'hours' if plan.costs.has_hours else 'visits'} a quarter set free",
         n=len(managers),
         verdict=verdict,
         reason=reason,

@@ -64,6 +64,8 @@ def visit_effect(result: Visits) -> Finding:
 def _decision(result: Visits, can_claim: bool) -> str:
     """What to do: move visits or wait, and learn by an experiment only where one can tell."""
     can_try = result.design is not None and result.design.can_tell
+    if not can_claim and result.plan is not None:
+        return say("visits.effect_wait_judged")
     if not can_claim and not can_try and result.evidence.failed == ("few_accounts",):
         return say("visits.effect_wait_few")  # the report of one manager or region, where that of all may tell
     branch = "_try" if can_try else "_none" if not can_claim and result.design is None else ""

@@ -146,7 +146,7 @@ def draw_plan(
     rng, claimed = np.random.default_rng(seed), None if basis == "judgement" else evidence
     curves = responses(present, claimed, terms.judged(), terms.weight(basis), rng)
     present = present.join(bounds(present, terms, _rhythm(book, present, kept)))
-    hours = manager_hours(book, present, kept, costs.hours_per_visit)
+    hours = manager_hours(book, present, kept, costs.hours_per_visit, costs.has_hours)
     hours = hours.assign(hours_budget=_budget(hours, terms))
     plan = _solve(curves, present, costs, hours["hours_budget"])
     shares = changes(curves, plan.calls)

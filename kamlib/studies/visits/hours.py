@@ -23,7 +23,7 @@ class Costs:
     ----------
     margin_share, has_margin : of revenue, and whether costs of sales are known.
     cost_per_visit, cost_from : money, from "visits", "settings", "given" or "unknown". declared_cost : of book.yml.
-    hours_per_visit : 1 where no hours are kept, so that hours count visits.
+    hours_per_visit, has_hours : 1 where no hours of visits are on record, so that hours count visits.
     """
 
     margin_share: float
@@ -32,6 +32,7 @@ class Costs:
     cost_from: str
     declared_cost: float
     hours_per_visit: float
+    has_hours: bool = True
 
     @classmethod
     def of(cls, book: Book, panel: pd.DataFrame, channels: Sequence[str], given: float | None = None) -> Costs:
@@ -47,7 +48,8 @@ class Costs:
             cost, origin = mean_cost, "visits"
         else:
             cost, origin = declared, "settings" if declared else "unknown"
-        return cls(float(share) if has_margin else 1.0, has_margin, float(cost), origin, declared, hours)
+        money = float(share) if has_margin else 1.0, has_margin, float(cost), origin, declared
+        return cls(*money, hours if hours > 0 else 1.0, bool(hours > 0))
 
 
 def _means(book: Book, channels: Sequence[str]) -> tuple[float, float]:
@@ -55,7 +57,7 @@ def _means(book: Book, channels: Sequence[str]) -> tuple[float, float]:
     is_ours = visits.channel.isin(channels) & (visits.level != "executive").fill_null(True)
     row = book.collect(visits.filter(is_ours).aggregate(cost=visits.cost.mean(), hours=visits.hours.mean())).iloc[0]
     cost, hours = row.astype(float)
-    return float(cost), float(hours) if hours > 0 else 1.0
+    return float(cost), float(hours)
 
 
 def contacts(book: Book, panel: pd.DataFrame, channels: Sequence[str]) -> pd.DataFrame:
@@ -73,13 +75,16 @@ def contacts(book: Book, panel: pd.DataFrame, channels: Sequence[str]) -> pd.Dat
     return frame.astype("float64").fillna(0) / len(months) * PLAN_MONTHS
 
 
-def manager_hours(book: Book, accounts: pd.DataFrame, contacts: pd.DataFrame, hours_per_visit: float) -> pd.DataFrame:
+def manager_hours(
+    book: Book, accounts: pd.DataFrame, contacts: pd.DataFrame, hours_per_visit: float, has_hours: bool = True
+) -> pd.DataFrame:
     """The hours of each manager for visits to the accounts of a plan.
 
     Parameters
     ----------
     accounts : by account_id: manager_id, today and low, the visits of today and the least of the plan.
     contacts : as :func:`contacts` returns them, of all accounts.
+    has_hours : whether the hours of visits are known; where not, those declared say nothing of how many visits fit.
 
     Returns
     -------
@@ -91,7 +96,7 @@ def manager_hours(book: Book, accounts: pd.DataFrame, contacts: pd.DataFrame, ho
     groups = accounts.groupby("manager_id")
     frame = groups.agg(hours_today=("today", "sum"), hours_least=("low", "sum")) * hours_per_visit
     frame["hours_available"] = np.nan
-    if book.has("managers", "hours_per_month"):
+    if has_hours and book.has("managers", "hours_per_month"):
         declared = book.frame("managers").set_index("manager_id")["hours_per_month"]
         frame["hours_available"] = declared.reindex(frame.index).astype("float64") * PLAN_MONTHS
     elsewhere = _elsewhere(book, accounts, contacts, hours_per_visit).reindex(frame.index).fillna(0)
