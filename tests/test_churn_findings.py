@@ -239,7 +239,7 @@ def test_days_that_share_their_windows_are_few_tests(result):
 
 def test_methods_that_did_as_well_are_named(result):
     table = result.candidates.assign(is_level=result.candidates.index == "BG/NBD")
-    assert "BG/NBD did as well" in findings.churn_model(replace(_held(result), candidates=table)).reason
+    assert "these did as well within what chance allows: BG/NBD" in findings.churn_model(replace(_held(result), candidates=table)).reason
     alone = result.candidates.assign(is_level=False)
     assert "did as well" not in findings.churn_model(replace(_held(result), candidates=alone)).reason
 
@@ -484,7 +484,7 @@ def test_renewals_are_told_by_signs_only_where_these_were_better(result, gain, l
     found = findings.renewal_model(_lapses(result, gain, low, lapsed))
     assert words in found.sentence and reason in found.reason
     assert found.verdict is verdict
-    assert "Nine in ten renewals were signed 8 days or more before the end" in found.decision
+    assert "nine in ten renewals were signed 8 days or more before the end" in found.decision
 
 
 def test_renewals_without_a_test_or_without_contracts_conclude_nothing(result):

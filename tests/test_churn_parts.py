@@ -11,7 +11,7 @@ from churn_books import FIRST, sales_of
 from kamlib.errors import RequestError
 from kamlib.studies.churn import calls
 from kamlib.studies.churn.agenda import agenda
-from kamlib.studies.churn.covariates import Facts
+from kamlib.studies.churn.covariates import Facts, covariates
 from kamlib.studies.churn.defection import Defection, partial_defection, wallet_loss
 from kamlib.studies.churn.drivers import drivers
 from kamlib.studies.churn.equity import concentration_stress, equity
@@ -165,6 +165,16 @@ def test_a_fall_within_what_answers_waver_is_no_wallet_loss():
 
 def test_an_answer_of_a_later_day_is_not_heard():
     assert wallet_loss(_surveys({0: [0.6, 0.1]}), START + 10).empty
+
+
+# What was known
+
+
+def test_the_order_days_counted_are_those_of_a_year_and_do_not_grow_with_the_book():
+    recent = [600, 650, 700]
+    sales = sales_of({"old": [*range(0, 300, 10), *recent], "new": recent}, until=720)
+    rows = standing(sales, sales.as_of, 90)
+    assert covariates(Facts(sales), sales.as_of, rows)["purchases"].tolist() == pytest.approx([np.log(3)] * 2)
 
 
 # Contracts

@@ -206,4 +206,4 @@ def churn_moves(result: Churn) -> pd.DataFrame:
 
 def _score(value: float, low: float, high: float, digits: int) -> str:
     written = {"value": value, "low": low, "high": high}
-    return say("churn.score", **{name: f"{number:,.{digits}f}" for name, number in written.items()})
+    return say("churn.score", **{n: f"{number:,.{digits}f}".replace("-", "−") for n, number in written.items()})

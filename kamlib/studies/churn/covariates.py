@@ -27,7 +27,7 @@ MEANINGS = {
     "asleep": "late but for its quiet seasons",
     "gap": "usual gap in days, log",
     "room": "usual gaps that fit into the window, its quiet seasons left out, log",
-    "purchases": "order days so far, log",
+    "purchases": "order days of the last year, log",
     "quiet_year_ago": "bought nothing in the same days a year ago",
     "young": "not yet a customer a year ago",
     "spend_trend": "revenue of 90 days against the year before them, log ratio",
@@ -148,12 +148,14 @@ def known_at(facts: Facts, s: Slice) -> pd.DataFrame:
 
 
 def _from_orders(sales: Sales, moment: int, rows: pd.DataFrame) -> dict[str, np.ndarray]:
+    bought = sales.purchases.count(moment - YEAR, moment)[rows.index]
     found = {
         "lateness": np.log1p(rows["in_season_days"] / rows["gap_median_days"]),
         "asleep": rows["is_excused"],
         "gap": np.log(rows["gap_median_days"]),
         "room": np.log((rows["room_days"] / rows["gap_median_days"]).clip(lower=0.1)),
-        "purchases": np.log(rows["purchases"]),
+        # Of a year: the order days so far grow with the book, and risks learned from its early days would sink.
+        "purchases": np.log(np.maximum(bought, 0.5)),
         "quiet_year_ago": rows["bought_year_ago"] == 0,
         "young": rows["bought_year_ago"].isna(),
         "spend_trend": _trend(sales.revenue.total, moment, QUARTER, rows),
