@@ -1,5 +1,7 @@
 """Offers dealt at random: balanced, repeatable, without effect where there is none, and read where there is one."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from kamlib.errors import RequestError
 from kamlib.studies.visits import experiment
+from kamlib.studies.visits.trial import finished
 
 classes = st.lists(st.sampled_from("ABC"), min_size=1, max_size=60).map(
     lambda names: pd.Series(names, index=[f"a{i:03d}" for i in range(len(names))])
@@ -65,11 +68,12 @@ class _Events:
         return self.rows
 
 
+@cache
 def _finished(lift, seed=0):
     panel = _panel(lift=lift, seed=seed)
     accounts = panel["account_id"].unique()
     class_of = pd.Series("A", index=accounts)
-    return experiment.finished(_Events(accounts[::2]), panel, class_of, "E", seed=seed)
+    return finished(_Events(accounts[::2]), panel, class_of, "E", seed=seed)
 
 
 def test_a_real_lift_is_found_with_its_size():
@@ -96,14 +100,14 @@ def test_a_trial_that_is_not_on_record_is_refused():
     panel = _panel(accounts=6)
     class_of = pd.Series("A", index=panel["account_id"].unique())
     with pytest.raises(RequestError, match="no event 'X' is on record; the experiment's offers belong into"):
-        experiment.finished(_Events(["a000"]), panel, class_of, "X")
+        finished(_Events(["a000"]), panel, class_of, "X")
 
 
 def test_a_trial_that_has_not_run_its_months_is_refused():
     panel = _panel(accounts=6)
     class_of = pd.Series("A", index=panel["account_id"].unique())
     with pytest.raises(RequestError, match="offers 1 of 6 accounts and has 1 of 3 complete months"):
-        experiment.finished(_Events(["a000"], "2025-12-01"), panel, class_of, "E")
+        finished(_Events(["a000"], "2025-12-01"), panel, class_of, "E")
 
 
 def test_too_few_buyers_make_no_experiment():
@@ -156,14 +160,26 @@ def test_accounts_set_aside_are_their_share_of_each_class(share, seed):
 def test_a_trial_is_set_against_what_the_records_make_likely(lift, effect, verdict):
     panel = _panel(lift=lift)
     accounts = panel["account_id"].unique()
-    trial = experiment.finished(_Events(accounts[::2]), panel, pd.Series("A", index=accounts), "E", effect=effect)
+    trial = finished(_Events(accounts[::2]), panel, pd.Series("A", index=accounts), "E", effect=effect)
     assert trial.verdict == verdict
+
+
+def test_an_event_whose_accounts_were_chosen_is_no_experiment():
+    panel = _panel(lift=0.4)
+    accounts = panel.groupby("account_id")["revenue"].sum().nlargest(40).index
+    class_of = pd.Series("A", index=panel["account_id"].unique())
+    trial = finished(_Events(accounts), panel, class_of, "E", effect=(1.0, 0.7, 1.3))
+    assert trial.verdict == "unlike"
+
+
+def test_offers_dealt_by_lot_are_seldom_refused_as_chosen():
+    assert sum(_finished(0.0, seed).verdict == "unlike" for seed in range(30)) <= 2
 
 
 def test_a_trial_in_which_nobody_got_more_visits_tried_nothing():
     panel = _panel(lift=0.4).assign(visits=2.0)
     accounts = panel["account_id"].unique()
-    trial = experiment.finished(_Events(accounts[::2]), panel, pd.Series("A", index=accounts), "E")
+    trial = finished(_Events(accounts[::2]), panel, pd.Series("A", index=accounts), "E")
     assert trial.verdict == "untreated"
 
 

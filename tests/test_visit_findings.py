@@ -15,11 +15,12 @@ from kamlib.studies.effects.power import LastingEffect
 from kamlib.studies.visits import Visits
 from kamlib.studies.visits.callplan import Plan, Terms
 from kamlib.studies.visits.evidence import Evidence
-from kamlib.studies.visits.experiment import Design, Trial
+from kamlib.studies.visits.experiment import Design
 from kamlib.studies.visits.hours import Costs
 from kamlib.studies.visits.programme import Programme
 from kamlib.studies.visits.record import Earlier, PlanRecord
 from kamlib.studies.visits.states import ChurnWord
+from kamlib.studies.visits.trial import Trial
 
 DAY = pd.Timestamp("2026-09-30")
 
@@ -444,9 +445,11 @@ def test_an_experiment_is_advised_only_where_it_can_tell(design, evidence, text)
     [
         ({}, "The experiment E worked", Verdict.USABLE),
         ({"low": -0.1}, "The experiment E is not clear", Verdict.USABLE),
+        ({"expected": (0.03, 0.02, 0.05)}, "The experiment E worked", Verdict.CAUTION),
         ({"lift": -0.2, "low": -0.3, "high": -0.1}, "grew less than 10 others", Verdict.USABLE),
         ({"lift": np.nan}, "cannot be read", Verdict.NO_CONCLUSION),
         ({"extra_visits": 0.1}, "The experiment E tried nothing", Verdict.NO_CONCLUSION),
+        ({"before_p": 0.004}, "What E did cannot be told: the 10 accounts it was offered to", Verdict.NO_CONCLUSION),
     ],
 )
 def test_a_finished_experiment(values, text, verdict):
@@ -463,6 +466,7 @@ def test_a_finished_experiment(values, text, verdict):
         ({"low": -0.1}, Verdict.CAUTION),
         ({"low": 0.25}, Verdict.CAUTION),
         ({"expected": None}, Verdict.CAUTION),
+        ({"before_p": 0.004}, Verdict.CAUTION),
         ({"lift": -0.1, "low": -0.2, "high": 0.05}, Verdict.NO_CONCLUSION),
     ],
 )

@@ -59,11 +59,17 @@ def _finished(result: Visits) -> Finding:
     if not np.isfinite(trial.lift):
         return nothing("visits.experiment", say("visits.trial_none", **values), PRACTICES)
     branch = "clear" if trial.low > 0 else "negative" if trial.high < 0 else "unclear"
-    is_tried = trial.verdict != "untreated"
-    verdict, reason = judge(Gate(is_tried, Verdict.NO_CONCLUSION, say("visits.trial_untreated", **values)))
+    most = trial.expected[2] if trial.expected else np.inf
+    is_tried, is_alike = trial.verdict != "untreated", trial.verdict != "unlike"
+    branch = "unlike" if not is_alike else branch if is_tried else "untried"
+    verdict, reason = judge(
+        Gate(is_alike, Verdict.NO_CONCLUSION, say("visits.trial_chosen", p=trial.before_p)),
+        Gate(is_tried, Verdict.NO_CONCLUSION, say("visits.trial_untreated", **values)),
+        Gate(not trial.low > most, Verdict.CAUTION, say("visits.trial_beyond", most=most)),
+    )
     return Finding(
         "visits.experiment",
-        say(f"visits.trial_{branch if is_tried else 'untried'}", **values),
+        say(f"visits.trial_{branch}", **values),
         trial.lift,
         "lift of revenue",
         (trial.low, trial.high),

@@ -24,6 +24,7 @@ from kamlib.studies.visits.kinds import with_channels
 from kamlib.studies.visits.programme import EXECUTIVE, Programme, follow
 from kamlib.studies.visits.record import Earlier, PlanRecord, look_back, read_plan
 from kamlib.studies.visits.states import ChurnWord, states
+from kamlib.studies.visits.trial import Trial, finished
 
 __all__ = ["Terms", "Visits", "effect", "lead_placebo", "measure", "panel", "staggered"]
 
@@ -70,7 +71,7 @@ class Visits:
     record: PlanRecord | None
     programme: Programme | None
     design: experiment.Design | None
-    trial: experiment.Trial | None
+    trial: Trial | None
     running: str = ""
     days_off: tuple[date, ...] = ()
     detectable: LastingEffect | None = None
@@ -206,7 +207,7 @@ def _tried(book: Book, months, evidence: Evidence, name: str, offer_share, set_a
     terms = {"level": level, "effect": known, "carry": found["lambda"] if found else 0.0}
     return {
         "design": experiment.design(months, dealt, offer_share, seed, **terms, is_apart=len(aside) > 0),
-        "trial": experiment.finished(book, months, members, name, **terms) if name and not is_running else None,
+        "trial": finished(book, months, members, name, **terms) if name and not is_running else None,
         "running": name if is_running else "",
         "held": [*aside, *(experiment.offered(book, name) if is_running else [])],
     }

@@ -1,4 +1,4 @@
-"""Extra visits offered at random: who is offered one, what that could show, and what a finished trial showed."""
+"""Extra visits offered at random: who is offered one, and what that could show."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ BEFORE_MONTHS = 12
 DRAWS = 499
 LENGTHS = (3, 6, 12)
 USUAL_ELASTICITY = 0.34  # of personal selling, mean of many studies: Albers, Mantrala & Sridhar (2010)
-LEAST_EXTRA_VISITS = 0.25  # a month beyond the others: with fewer, nothing was tried
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,47 +57,6 @@ class Design:
     def can_tell(self) -> bool:
         """Whether a run of these lengths would show the expected lift."""
         return bool(self.best["lift_seen"] <= self.best["lift_expected"])
-
-
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """A finished experiment, read by who was offered visits (not by who took them).
-
-    Attributes
-    ----------
-    name : of the event. start : first month counted. months : how many were.
-    n_offered, n_others : accounts of either kind. lift, low, high : growth of the offered over the others, less one.
-    p_value : by dealing the offers anew within class. extra_visits : visits a month the offered got beyond the others.
-    expected : lift of that many extra visits over these months by the records of the past, with its ends; None where
-        they tell nothing.
-    """
-
-    name: str
-    start: pd.Timestamp
-    months: int
-    n_offered: int
-    n_others: int
-    lift: float
-    low: float
-    high: float
-    p_value: float
-    extra_visits: float
-    level: float
-    expected: tuple[float, float, float] | None = None
-
-    @property
-    def verdict(self) -> str:
-        """What the experiment says of the effect read from the records.
-
-        "untreated" (the offered got hardly more visits), "contradicts" (its interval lies below all that the records
-        make likely), "agrees" (it leaves zero out and meets what they make likely), else "unclear".
-        """
-        if not self.extra_visits >= LEAST_EXTRA_VISITS or not np.isfinite(self.lift):
-            return "untreated"
-        if self.high < (self.expected[1] if self.expected else 0.0):
-            return "contradicts"
-        is_met = self.expected is not None and self.low <= self.expected[2]
-        return "agrees" if self.low > 0 and is_met else "unclear"
 
 
 def randomise(class_of: pd.Series, share: float = 0.5, seed: int = 0) -> pd.DataFrame:
@@ -207,7 +165,7 @@ def design(
 
 
 def _expected(recent: pd.DataFrame, accounts: pd.Index, effect, carry: float, lengths) -> tuple[np.ndarray, str]:
-    """Lifts of one more visit a month by length of run, weighted as :func:`_lift` weights accounts; their origin.
+    """Lifts of one more visit a month by length of run, weighted as :func:`lift_of` weights accounts; their origin.
 
     An interval that holds zero gives no estimate, but where it ends below what is usual, no more than that can come.
     """
@@ -218,7 +176,7 @@ def _expected(recent: pd.DataFrame, accounts: pd.Index, effect, carry: float, le
     is_clear = low > 0
 
     def lifts(value: float) -> np.ndarray:
-        return np.array([np.average(_lasting(visits, 1.0, value, carry, n), weights=weight) for n in lengths])
+        return np.array([np.average(lasting_lift(visits, 1.0, value, carry, n), weights=weight) for n in lengths])
 
     if is_clear:
         return lifts(effect[0]), "estimate"
@@ -228,7 +186,7 @@ def _expected(recent: pd.DataFrame, accounts: pd.Index, effect, carry: float, le
     return np.full(len(lengths), float(usual)), "literature"
 
 
-def _lasting(visits, extra: float, effect: float, carry: float, months: int):
+def lasting_lift(visits, extra: float, effect: float, carry: float, months: int):
     """Mean lift of extra visits over the first months they are made: the carry-over takes time to build up."""
     built = 1 - carry ** np.arange(1, months + 1)
     return sum((1 + extra * part / (1 + visits)) ** effect - 1 for part in built) / months
@@ -237,9 +195,9 @@ def _lasting(visits, extra: float, effect: float, carry: float, months: int):
 def _detectable(panel, members, months, length, share, seed, power, level) -> dict | None:
     if len(months) < 2 * length or len(members) < 4:
         return None
-    growth = _growth(panel, members.index, months[-length], length)
+    growth = growth_of(panel, members.index, months[-length], length)
     rng, classes = np.random.default_rng(seed), members.to_numpy()
-    lifts = np.array([_lift(growth, _deal(classes, share, rng)) for _ in range(DRAWS)])
+    lifts = np.array([lift_of(growth, _deal(classes, share, rng)) for _ in range(DRAWS)])
     lifts = lifts[np.isfinite(lifts)]
     if not len(lifts) or lifts.min() <= -1:  # so few accounts that all those offered may have stopped buying
         return None
@@ -248,7 +206,7 @@ def _detectable(panel, members, months, length, share, seed, power, level) -> di
     return {"run_months": length, "error": error, "lift_seen": smallest}
 
 
-def _growth(panel: pd.DataFrame, accounts: pd.Index, start, length: int) -> np.ndarray:
+def growth_of(panel: pd.DataFrame, accounts: pd.Index, start, length: int) -> np.ndarray:
     """(accounts, 2) mean monthly revenue before and since the start of the experiment."""
     inside = panel[panel["account_id"].isin(accounts)]
     months = np.sort(panel["month"].unique())
@@ -257,7 +215,7 @@ def _growth(panel: pd.DataFrame, accounts: pd.Index, start, length: int) -> np.n
     return np.column_stack([mean.reindex(accounts).fillna(0).clip(lower=0) for mean in means])
 
 
-def _lift(growth: np.ndarray, is_offered: np.ndarray) -> float:
+def lift_of(growth: np.ndarray, is_offered: np.ndarray) -> float:
     """Growth of the offered accounts over that of the others, less one; NaN without accounts of both kinds.
 
     Each account counts by its growth between −1 and 1, (since − before) / (since + before), weighted by the root of
@@ -272,83 +230,3 @@ def _lift(growth: np.ndarray, is_offered: np.ndarray) -> float:
     ups = [np.average(change[part], weights=weight[part]) for part in (is_offered, ~is_offered)]
     ratios = [(1 + up) / (1 - up) if up < 1 else np.nan for up in ups]
     return float(ratios[0] / ratios[1] - 1) if ratios[1] > 0 else np.nan
-
-
-def finished(
-    book: Book,
-    panel: pd.DataFrame,
-    class_of: pd.Series,
-    name: str,
-    months: int = 3,
-    level: float = 0.9,
-    seed: int = 0,
-    effect: tuple[float, float, float] | None = None,
-    carry: float = 0.0,
-) -> Trial:
-    """Analyse an experiment that is on record as an event: those with a row were offered visits, the rest were not.
-
-    Parameters
-    ----------
-    name : event_id of the experiment. class_of : the classes within which offers were dealt. months : to count.
-    effect : coefficient of log(1 + visits a month) kept up by the records, with its ends, that the trial is set
-        against. carry : share of a visit's effect left a month later, which takes its time to build up.
-
-    Raises
-    ------
-    RequestError
-        When the event is not on record, everybody was offered, or the months after it are not complete.
-    """
-    events = book.frame("events") if book.has("events") else pd.DataFrame({"event_id": [], "account_id": []})
-    rows = events[events["event_id"] == name]
-    if rows.empty:
-        raise RequestError(f"no event {name!r} is on record; the experiment's offers belong into the table events")
-    start = rows["event_date"].min().to_period("M").start_time
-    calendar = np.sort(panel["month"].unique())
-    counted = calendar[calendar >= start][:months]
-    is_offered = class_of.index.isin(rows["account_id"])
-    if len(counted) < months or is_offered.all() or not is_offered.any():
-        raise RequestError(
-            f"event {name!r} offers {int(is_offered.sum())} of {len(class_of)} accounts and has {len(counted)} of "
-            f"{months} complete months; both kinds of account and all months are needed"
-        )
-    growth = _growth(panel, class_of.index, start, months)
-    lift = _lift(growth, is_offered)
-    dealt = _dealt_anew(growth, class_of.to_numpy(), is_offered, np.random.default_rng(seed))
-    error = np.std(np.log1p(dealt[np.isfinite(dealt)]))
-    reach = stats.norm.ppf(0.5 + level / 2) * error
-    visits = panel[panel["month"].isin(counted)].groupby("account_id")["visits"].mean().reindex(class_of.index)
-    others = float(visits[~is_offered].mean())
-    extra = float(visits[is_offered].mean()) - others
-    return Trial(
-        name=name,
-        start=start,
-        months=len(counted),
-        n_offered=int(is_offered.sum()),
-        n_others=int((~is_offered).sum()),
-        lift=lift,
-        low=float(np.expm1(np.log1p(lift) - reach)),
-        high=float(np.expm1(np.log1p(lift) + reach)),
-        p_value=float((1 + (np.abs(np.log1p(dealt)) >= abs(np.log1p(lift))).sum()) / (1 + len(dealt))),
-        extra_visits=extra,
-        level=level,
-        expected=_lifts(effect, others, extra, carry, months),
-    )
-
-
-def _lifts(effect: tuple[float, float, float] | None, visits: float, extra: float, carry: float, months: int):
-    """Lift, with its ends, of extra visits a month beside those that all get; None where nothing tells."""
-    if effect is None or not np.isfinite([*effect, visits, extra]).all() or extra <= 0:
-        return None
-    return tuple(float(_lasting(visits, extra, value, carry, months)) for value in effect)
-
-
-def _dealt_anew(growth: np.ndarray, classes: np.ndarray, is_offered: np.ndarray, rng) -> np.ndarray:
-    """(draws,) lifts with the offers of each class dealt to other accounts of it."""
-    lifts = []
-    for _ in range(DRAWS):
-        dealt = is_offered.copy()
-        for name in pd.unique(classes):
-            members = np.flatnonzero(classes == name)
-            dealt[members] = rng.permutation(is_offered[members])
-        lifts.append(_lift(growth, dealt))
-    return np.array(lifts)
