@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import shutil
@@ -18,6 +19,7 @@ from typing import ClassVar
 import nbformat
 import papermill
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import ensure_event_loop
 from papermill.engines import NBClientEngine, papermill_engines
 
 from kamlib import __version__
@@ -100,7 +102,18 @@ class ReportEngine(NBClientEngine):
             super().execute_managed_notebook(nb_man, kernel_name, **given)
         except BaseException:
             nb_man.output_path = nb_man.nb.metadata.papermill["output_path"]
+            _end_what_waits()
             raise
+
+
+def _end_what_waits() -> None:
+    """End what the client of a broken-off notebook waits for in this thread, else it complains when it is freed."""
+    loop = ensure_event_loop()
+    waiting = [task for task in asyncio.all_tasks(loop) if "NotebookClient" in task.get_coro().__qualname__]
+    for task in waiting:
+        task.cancel()
+    if waiting and not loop.is_running():
+        loop.run_until_complete(asyncio.wait(waiting))
 
 
 papermill_engines.register("kam-report", ReportEngine)
@@ -114,7 +127,7 @@ def is_unchanged(job: Job) -> bool:
 
 def run(job: Job) -> Outcome:
     """Make one report. Whatever goes wrong inside it is an outcome, not an exception."""
-    logging.getLogger("papermill").setLevel(logging.ERROR)
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what goes wrong is told below, once
     started = time.monotonic()
     building = None
     try:
