@@ -1,6 +1,6 @@
 """How long the churn study takes, and how well it recovers the truth of the sample company over many seeds.
 
-python bench/churn.py time  [--accounts 10000]
+python bench/churn.py time  [--accounts 10000] [--boosting]
 python bench/churn.py truth [--seeds 20] [--accounts 300]
 """
 
@@ -31,20 +31,21 @@ def main() -> None:
     parser.add_argument("--accounts", type=int)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--drivers-only", action="store_true")
+    parser.add_argument("--boosting", action="store_true")
     asked = parser.parse_args()
     if asked.what == "time":
-        print(timed(asked.accounts or 10_000).to_string())
+        print(timed(asked.accounts or 10_000, asked.boosting).to_string())
     else:
         report(asked.seeds, asked.accounts or 300, asked.drivers_only)
 
 
-def timed(accounts: int) -> pd.Series:
+def timed(accounts: int, boosting: bool) -> pd.Series:
     """Seconds, by the clock and of the processor, to measure a book of 36 months with all candidates."""
     with tempfile.TemporaryDirectory() as folder:
         place = write_sample(Path(folder) / "sample", accounts, 36, 11).place
         with open_book(place, as_of=AS_OF.date()) as book:
             clock, processor = time.perf_counter(), time.process_time()
-            result = churn.measure(book)
+            result = churn.measure(book, with_boosting=boosting)
             spent = time.perf_counter() - clock, time.process_time() - processor
     return pd.Series({"accounts": len(result.accounts), "seconds": spent[0], "processor_seconds": spent[1]})
 

@@ -239,7 +239,10 @@ def test_days_that_share_their_windows_are_few_tests(result):
 
 def test_methods_that_did_as_well_are_named(result):
     table = result.candidates.assign(is_level=result.candidates.index == "BG/NBD")
-    assert "these did as well within what chance allows: BG/NBD" in findings.churn_model(replace(_held(result), candidates=table)).reason
+    assert (
+        "these did as well within what chance allows: BG/NBD"
+        in findings.churn_model(replace(_held(result), candidates=table)).reason
+    )
     alone = result.candidates.assign(is_level=False)
     assert "did as well" not in findings.churn_model(replace(_held(result), candidates=alone)).reason
 
