@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from kamlib import open_book
+from kamlib.reports import figures
 from kamlib.reports.playbooks import account_plan as words
 from kamlib.studies import dossier
 from kamlib.studies.plans import account_plan as plan
@@ -152,3 +153,19 @@ def test_a_market_is_only_told_where_the_book_holds_the_whole_year_before(tmp_pa
     change, _ = _plan(tmp_path, accounts=accounts, orders=pd.concat(made)).market
     assert (change == pytest.approx(0.5)) == is_told
     assert pd.isna(change) != is_told
+
+
+def test_a_quarter_without_a_purchase_a_year_before_is_named_for_its_goal_is_nothing(tmp_path):
+    said = words.empty_quarters(_plan(tmp_path, orders=_orders(("2025-11-05", 100.0), ("2026-05-05", 300.0))))
+    assert said == [
+        "Nothing was bought a year before in 2027-Q1, 2027-Q3, so their goals are nothing as well: put in what the "
+        "account plans to buy then."
+    ]
+    assert words.empty_quarters(_plan(tmp_path / "none", orders=_orders(("2024-11-05", 100.0)))) == []
+
+
+def test_a_figure_for_a_phone_is_narrower_and_names_every_third_month(tmp_path):
+    book = open_book(write_folder(small_frames(), tmp_path / "book"), as_of="2026-09-30")
+    drawn = words.for_phone(figures.draw_account_months(dossier.measure(book, "0001", "2026-Q3")))
+    assert [label.get_text() for label in drawn.get_xticklabels()] == ["Oct\n2025", "Jan", "Apr", "Jul"]
+    assert drawn.figure.get_figwidth() == words.PHONE_INCHES

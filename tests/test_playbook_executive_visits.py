@@ -91,3 +91,9 @@ def test_the_time_of_executives_is_told_as_on_the_page_of_visits(tmp_path):
     assert findings.executive_time(result).sentence.count("100% of all visiting time") == 1
     none = findings.executive_time(_plan(tmp_path / "none", drop=("visits",)))
     assert none.sentence == "Without visits on record the executives' share of visiting time is not known."
+
+
+def test_complaints_are_missing_and_not_none_where_the_book_has_no_table_of_them(tmp_path):
+    result = _plan(tmp_path, drop=("cases",))
+    assert words.account_table(result)["complaints"].isna().all()
+    assert not words.programme_table(result)["talk_about"].str.contains("complaint").any()

@@ -72,6 +72,7 @@ def test_without_surveys_visits_and_cases_nothing_is_invented(tmp_path):
     result = _plan(tmp_path, drop=("surveys", "visits", "cases"))
     assert result.managers[["score", "overdue_share", "logged_late_share", "late_cases"]].isna().all().all()
     assert words.scores(result).verdict == "no conclusion"
+    assert words.score_table(result).empty and words.step_table(result).empty
 
 
 def test_the_table_says_in_words_who_is_told_apart():

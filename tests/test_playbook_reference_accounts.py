@@ -74,6 +74,8 @@ def test_without_tables_it_says_so(tmp_path):
     result = plan.measure(books.bare(tmp_path))
     says = (words.yields, words.staying, words.asking, words.benchmarks, words.word_of_mouth, words.club)
     assert {f(result).verdict for f in says} == {"no conclusion"}
+    asked = set(result.actions["topic"].str.removeprefix("reference_accounts."))
+    assert {"begin", "hear"} <= asked and "thank" not in asked
 
 
 @pytest.mark.parametrize("made", [books.one_account, books.before_orders])

@@ -55,6 +55,7 @@ def test_a_book_of_orders_alone_says_what_it_cannot_tell(tmp_path):
     told = [words.effort(result), words.unsettled(result, book), words.depth(result), words.kept(result)]
     assert {finding.verdict for finding in told} == {"no conclusion"}
     assert told[1].sentence.startswith("This book has no complaints")
+    assert words.depth_table(result).empty and words.stage_table(result)["depth"].isna().all()
 
 
 @pytest.mark.parametrize(

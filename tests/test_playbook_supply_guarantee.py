@@ -91,6 +91,7 @@ def test_without_deliveries_counts_and_products_it_says_so(tmp_path):
     found = [f(result) for f in (words.shelves, words.guarantee, words.shortages, words.late_lines)]
     assert {f.verdict for f in found} == {"no conclusion"}
     assert "no counts of stock" in found[0].sentence
+    assert "supply_guarantee.review" not in set(result.actions["topic"])  # no shortage is known to go through
     assert set(result.need.rows["series"]) == {"all products"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+from matplotlib.axes import Axes
 
 from kamlib.reports.finding import Finding, Verdict
 from kamlib.reports.playbooks.said import said
@@ -11,8 +12,18 @@ from kamlib.studies.plans.account_plan import KINDS, AccountPlan
 
 ASPECTS = ("business", "products", "segment", "position", "strengths")
 SHRUNK = 0.9
+PHONE_INCHES, PHONE_POINTS = 5.2, 9
 QUESTIONS = ("who", "want", "managed", "kept")
 STEPS = ("mission", "outside", "inside", "goals", "firm", "account", "decision")
+
+
+def for_phone(drawn: Axes) -> Axes:
+    """A figure over twelve months with letters large enough for a phone: narrower, and every third month named."""
+    drawn.figure.set_figwidth(PHONE_INCHES)
+    for place, label in enumerate(drawn.get_xticklabels()):
+        label.set_visible(place % 3 == 0)
+    drawn.legend(loc="upper left", frameon=False, ncols=3, columnspacing=1, handlelength=1, fontsize=PHONE_POINTS)
+    return drawn
 
 
 def balance(result: AccountPlan) -> Finding:

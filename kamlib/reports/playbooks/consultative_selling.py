@@ -184,12 +184,13 @@ def topic_table(result: SellingPlan) -> pd.DataFrame:
         "needs": {"n": int((result.categories["revenue"] > 0).sum()) if len(result.categories) else 0},
         "strategy": {"n": len(result.missing)},
         "visit": {"n": contacts},
-        "product": {"first": result.missing[0] if result.missing else "–"},
+        "product": {"first": result.missing[0] if result.missing else ""},
         "objection": {"n": 0 if result.complaints is None else int(result.complaints["n"].sum())},
         "closing": {"n": len(result.deals)},
     }
+    here = {} if result.missing else {"product": "product_none"}
     rows = [
-        (say(f"consultative_selling.topic_{t}"), say(f"consultative_selling.here_{t}", **values[t]), place)
+        (say(f"consultative_selling.topic_{t}"), say(f"consultative_selling.here_{here.get(t, t)}", **values[t]), place)
         for place, t in enumerate(TOPICS, start=1)
     ]
     return pd.DataFrame(rows, columns=TOPIC_COLUMNS)

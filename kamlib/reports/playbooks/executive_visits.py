@@ -64,7 +64,7 @@ def programme_table(result: VisitProgramme) -> pd.DataFrame:
 
 def _topics(row: dict, as_of: pd.Timestamp) -> str:
     parts = []
-    if row["complaints"]:
+    if row["complaints"] > 0:
         branch = "complaint" if row["complaints"] == 1 else "complaints"
         parts.append(say(f"executive_visits.topic_{branch}", n=row["complaints"]))
     if pd.notna(row["contract_ends_on"]) and as_of <= row["contract_ends_on"] <= as_of + pd.Timedelta(days=NEAR_DAYS):

@@ -65,6 +65,11 @@ def peaks(result: SupplyPlan) -> Finding:
     return replace(made, verdict=Verdict.CAUTION, reason=say("supply_guarantee.peaks_unjudged"))
 
 
+def counted(result: SupplyPlan) -> str:
+    """In what the needs of the page are counted, as a sentence."""
+    return say("supply_guarantee.counted", unit=say(f"supply_guarantee.in_{result.unit}"))
+
+
 def peak_table(result: SupplyPlan) -> pd.DataFrame:
     """The peaks ahead, the one to be ordered for first on top."""
     renamed = {"index": "peak_index", "need": "peak_need", "need_low": "peak_low", "need_high": "peak_high"}

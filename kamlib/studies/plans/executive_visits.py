@@ -25,9 +25,9 @@ class VisitProgramme:
     ----------
     as_of : day the book is read as of.
     accounts : one row for each key account, in order of value: account_id, name, manager_id, manager, value,
-        last_executive, due_on, complaints (open ones), contract_ends_on, top (highest level of its people on file,
-        1 to 4), ``is_covered`` (an executive met it within the days declared) and ``meet_on`` (day proposed; missing
-        where none is due within the horizon).
+        last_executive, due_on, complaints (open ones; missing without their table), contract_ends_on, top (highest
+        level of its people on file, 1 to 4), ``is_covered`` (an executive met it within the days declared) and
+        ``meet_on`` (day proposed; missing where none is due within the horizon).
     cadence : contact of twelve months, executives' share of the visiting time among it; None without visits.
     days_allowed : days between executive contacts with a key account.
     has_visits : whether the book has visits; without them ``last_executive`` is unknown for all.
@@ -88,7 +88,7 @@ def _accounts(book: Book, keys: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFra
     return frame.assign(
         last_executive=last,
         due_on=due["due_on"],
-        complaints=_open_cases(book).reindex(frame["account_id"], fill_value=0).array,
+        complaints=_open_cases(book, frame["account_id"]).array,
         contract_ends_on=ends.reindex(frame["account_id"]).array.astype("datetime64[s]"),
         top=_top_level(book).reindex(frame["account_id"]).array,
         is_covered=last.notna() & (last >= as_of - allowed),
@@ -105,11 +105,12 @@ def _last_by_account(book: Book, table: str, day: str, **where: str) -> pd.Serie
     return found.set_index("account_id")["last"]
 
 
-def _open_cases(book: Book) -> pd.Series:
+def _open_cases(book: Book, accounts: pd.Series) -> pd.Series:
+    """How many complaints of each account are open; missing where the book has none on record at all."""
     if "cases" not in book.tables:
-        return pd.Series(dtype="int64")
+        return pd.Series(np.nan, accounts)
     cases = book.frame("cases")
-    return cases[cases["closed_on"].isna()].groupby("account_id").size()
+    return cases[cases["closed_on"].isna()].groupby("account_id").size().reindex(accounts, fill_value=0)
 
 
 def _top_level(book: Book) -> pd.Series:
@@ -122,7 +123,7 @@ def _days(accounts: pd.DataFrame, as_of: pd.Timestamp, horizon_days: int, a_week
     """Meetings dealt over the weeks ahead; those with an open complaint first, then by value."""
     until = as_of + pd.Timedelta(days=horizon_days)
     due = accounts[accounts["due_on"] <= until].copy()
-    due["waits"] = due["complaints"] == 0
+    due["waits"] = ~(due["complaints"] > 0)
     due = due.sort_values(["waits", "value", "account_id"], ascending=[True, False, True])
     weeks = np.arange(len(due)) // a_week
     spread = as_of + pd.Timedelta(days=LEAD_DAYS) + pd.to_timedelta(7 * weeks, unit="D")
