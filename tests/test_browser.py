@@ -125,6 +125,15 @@ def test_a_table_finds_a_row_that_was_not_shown(browser, plain):
     assert page.locator(".kam-table tbody tr:visible").count() == 1
 
 
+def test_on_a_phone_a_table_shows_five_rows_and_finds_one_all_the_same(browser, plain):
+    page, _, _ = _open(browser, plain / "plain" / "report.html", viewport={"width": 400, "height": 800})
+    rows = page.locator(".kam-table tbody tr:visible")
+    assert rows.count() == 5
+    assert page.locator(".kam-count").inner_text().startswith("5 of 208 rows shown. All columns are in")
+    page.get_by_role("searchbox", name="Find in this table").fill("A0199")
+    assert rows.count() == 1
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["plain/report.html", "index.html", "../index.html"])
 def test_axe_finds_no_serious_accessibility_violation(browser, plain, name, scheme):

@@ -1,8 +1,11 @@
 "use strict";
+const PHONE_ROWS = 5; // on a phone each row is a card of its own
+const isPhone = window.matchMedia("(max-width: 40rem)").matches;
 document.querySelectorAll(".kam-table").forEach((box) => {
   const body = box.querySelector("tbody"), heads = [...box.querySelectorAll("th")];
   if (!body) return;
-  const limit = Number(box.dataset.rows), count = box.querySelector(".kam-count"), rows = [...body.rows];
+  const limit = Math.min(Number(box.dataset.rows), isPhone && box.matches(".kam-wide") ? PHONE_ROWS : Infinity);
+  const count = box.querySelector(".kam-count span"), rows = [...body.rows];
   const wanted = { text: "" };
   const show = () => {
     let seen = 0;
@@ -42,13 +45,14 @@ document.querySelectorAll(".kam-table").forEach((box) => {
   find.setAttribute("aria-label", "Find in this table");
   find.addEventListener("input", () => { wanted.text = find.value.toLocaleLowerCase(); show(); });
   all.type = "button";
-  all.textContent = `Show all ${rows.length} rows`;
-  all.addEventListener("click", () => {
-    const open = box.classList.toggle("all");
+  const tell = (open) => {
     all.textContent = open ? `Show ${limit} rows` : `Show all ${rows.length} rows`;
-    count.firstChild.textContent = open ? `${rows.length} rows.` : `${limit} of ${rows.length} rows shown.`;
-  });
+    count.textContent = open ? `${rows.length} rows.` : `${limit} of ${rows.length} rows shown.`;
+  };
+  all.addEventListener("click", () => tell(box.classList.toggle("all")));
   tools.append(find, all);
   box.prepend(tools);
+  show();
+  tell(false);
 });
 if (window.matchMedia("(max-width: 70rem)").matches) document.querySelectorAll(".contents details").forEach((d) => { d.open = false; });
