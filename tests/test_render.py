@@ -1,10 +1,12 @@
 """Rendering: checked before it starts, whole or not at all, one failure stops nothing."""
 
 import datetime as dt
+import gc
 import json
 import os
 import subprocess
 import sys
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -323,3 +325,21 @@ def test_pages_of_single_accounts_share_a_processor_and_studies_do_not(monkeypat
 def test_a_small_machine_makes_one_study_at_a_time(monkeypatch):
     monkeypatch.setattr(render_module.os, "sysconf", lambda name: 2**15)
     assert side_by_side([SimpleNamespace(parameters={})]) == 1
+
+
+def test_what_a_report_leaves_behind_is_freed_before_the_run_ends(monkeypatch):
+    left = []
+
+    def make(job):
+        client = type("Client", (), {})()
+        client.itself = client  # as a notebook and its client hold each other
+        left.append(weakref.ref(client))
+        return render_module.Outcome("toy", "", "published", 0.0)
+
+    monkeypatch.setattr(render_module, "run", make)
+    gc.disable()
+    try:
+        render_module._run([SimpleNamespace()] * 3, Request(("toy",), "book", "2026-Q3", jobs=1), lambda line: None)
+    finally:
+        gc.enable()
+    assert [ref() for ref in left] == [None] * 3

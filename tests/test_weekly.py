@@ -130,6 +130,15 @@ def _said(week=None, quarter=None, **changed):
     return SimpleNamespace(**(fields | changed))
 
 
+@pytest.mark.parametrize(("late", "shown"), [(0.0, ["Lin"]), (1.0, ["Lin", "–"])])
+def test_accounts_without_a_manager_have_a_row_only_where_there_is_something_to_tell(late, shown):
+    rows = pd.DataFrame(
+        {"manager_id": ["M1", "–"], "name": ["Lin", None], "late_lines": [0.0, late], "unlogged": np.nan}
+    )
+    said = findings.week_managers(_said(managers=rows.assign(revenue_week=0.0, revenue_quarter=0.0)))
+    assert said["manager"].tolist() == shown
+
+
 @pytest.mark.parametrize(("gap", "branch"), [(-11.0, "behind"), (11.0, "ahead"), (-9.0, "on_course")])
 def test_a_difference_counts_beyond_the_swing_of_the_weeks(gap, branch):
     found = findings.quarter_sales(_said(quarter={"gap": gap}))
