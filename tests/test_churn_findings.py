@@ -202,8 +202,8 @@ def test_below_thirty_events_there_is_no_conclusion(result):
 @pytest.mark.parametrize(
     ("slope", "low", "high", "words", "verdict"),
     [
-        (1.0, 0.9, 1.1, "can be taken at their word", Verdict.USABLE),
-        (0.97, 0.95, 0.99, "can be taken at their word", Verdict.USABLE),
+        (1.0, 0.9, 1.1, "came true as often and as evenly as they were said", Verdict.USABLE),
+        (0.97, 0.95, 0.99, "came true as often and as evenly as they were said", Verdict.USABLE),
         (0.87, 0.82, 0.93, "were too sure of themselves", Verdict.CAUTION),
         (0.7, 0.4, 1.05, "may be too sure of themselves", Verdict.CAUTION),
         (1.15, 1.05, 1.25, "were too cautious", Verdict.CAUTION),

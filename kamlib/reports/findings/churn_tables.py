@@ -20,7 +20,7 @@ WAIT_COLUMNS = ["account_id", "name", "manager", "recency_days", "gap_median_day
 SILENT_COLUMNS = ["account_id", "name", "manager", "recency_days", "gap_median_days", "margin_lost"]
 ACCOUNT_COLUMNS = [
     "account_id", "name", "manager", "action", "health", "risk", "risk_low", "risk_high", "margin_expected",
-    "value_at_risk", "recency_days", "gap_median_days", "why",
+    "value_at_risk", "recency_days", "gap_median_days",
 ]  # fmt: skip
 AGENDA_COLUMNS = [
     "account_id", "name", "manager", "at_stake", "to_do", "contract_ends_on", "brings_a_year", "recency_days", "why",
