@@ -57,7 +57,7 @@ def test_sentences_wrap_and_columns_are_as_wide_as_what_they_show(tmp_path):
 
 def test_a_workbook_says_what_it_is_of_and_names_columns_as_the_page_does(tmp_path):
     (tmp_path / "tables").mkdir()
-    frame = pd.DataFrame({"days_overdue": [3], "things_due": [4]})
+    frame = pd.DataFrame({"days_overdue": [3], "manager": ["Lin"], "manager_id": ["M1"]})
     frame.to_parquet(tmp_path / "tables" / "due.parquet")
     shares = [
         {"id": f"x.{v}", "sentence": "S.", "value": v, "interval": None, "verdict": "usable"} for v in (0.034, 2e6)
@@ -68,7 +68,8 @@ def test_a_workbook_says_what_it_is_of_and_names_columns_as_the_page_does(tmp_pa
         ["book", "=Firm"],
         ["as_of", "2026-09-30"],
     ]
-    assert workbook["due"]["A1"].value == "Overdue (days)"
+    heads = [cell.value for cell in workbook["due"][1]]
+    assert heads == ["Overdue (days)", "Manager", "Manager [manager_id]"]
     assert [cell.number_format for (cell,) in workbook["findings"]["C2:C3"]] == ["#,##0.000", "#,##0"]
 
 

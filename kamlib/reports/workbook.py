@@ -89,10 +89,11 @@ def _sheet(book: Workbook, name: str, frame: pd.DataFrame, styles: list[dict] | 
 
 
 def _heads(columns: pd.Index, styles: list[dict]) -> list[str]:
-    """Labels with their units; where two columns have one label, each also its short name."""
+    """Labels with their units; a label that stands there already is followed by the short name of its column."""
     heads = [f"{style['label']} ({style['unit']})" if style.get("unit") else style["label"] for style in styles]
     return [
-        f"{head} [{column}]" if heads.count(head) > 1 else head for head, column in zip(heads, columns, strict=True)
+        f"{head} [{column}]" if head in heads[:place] else head
+        for place, (head, column) in enumerate(zip(heads, columns, strict=True))
     ]
 
 
