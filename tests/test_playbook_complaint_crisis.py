@@ -1,5 +1,7 @@
 """The playbook of complaints: the severest first, how fast, who is silent, and an exercise on a real account."""
 
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 
@@ -91,3 +93,8 @@ def test_every_phase_names_who_does_tells_and_asks_what():
     table = words.roles()
     assert table.shape == (4, 5)
     assert (table != "").all().all()
+
+
+def test_a_cause_that_nobody_wrote_down_is_said_so():
+    causes = pd.DataFrame({"category": ["service", "–"], "cases": [2, 1]})
+    assert words.cause_table(SimpleNamespace(causes=causes))["category"].tolist() == ["service", "no kind written down"]

@@ -37,6 +37,11 @@ def open_table(result: CrisisPlan) -> pd.DataFrame:
     return pd.DataFrame(columns=OPEN_COLUMNS) if rows is None else of_year(with_managers(rows, result.names.managers))
 
 
+def cause_table(result: CrisisPlan) -> pd.DataFrame:
+    """What complaints of twelve months were about, the most frequent first."""
+    return result.causes.replace({"category": {"–": say("complaint_crisis.no_kind")}})
+
+
 def answers(result: CrisisPlan) -> Finding:
     """How fast complaints were settled in twelve months."""
     practices = ("K088",)
