@@ -68,6 +68,7 @@ def test_a_fan_out_by_account_goes_before_the_account_that_is_named(place, noteb
     ("asked", "scope", "message"),
     [
         ("7", None, "there is no account '7' among the 8 accounts of book 'Small book'; the nearest are 0007"),
+        ("客戶 0005", None, "the nearest are 0005"),
         ("0003", {"manager_id": "M1"}, "there is no account '0003' among the 2 accounts in the scope manager_id=M1"),
     ],
 )

@@ -14,6 +14,7 @@ from kamlib.errors import RequestError
 from kamlib.reports.spec import EACH, Report
 
 ACCOUNT = "account_id"
+NEAREST = 3
 _SAMPLE = 5
 
 
@@ -118,18 +119,21 @@ def _refuse_unnamed(report: Report, book: Book) -> None:
 
 
 def _refuse_unknown(account: str, report: Report, book: Book) -> None:
-    known = sorted(_column(book, ACCOUNT).astype(str))
+    accounts = book.frame("accounts")[[ACCOUNT, "name"]].astype("str").sort_values(ACCOUNT)
+    known = accounts[ACCOUNT].tolist()
     if account in known:
         return
+    named = accounts.loc[accounts["name"].str.contains(account, case=False, regex=False), ACCOUNT].tolist()
+    close = list(dict.fromkeys([*named, *nearest(account, known)]))[:NEAREST]
     inside = f" in the scope {', '.join(f'{n}={v}' for n, v in book.scope.items())}" if book.scope else ""
     count = f"{len(known):,} account{'' if len(known) == 1 else 's'}{inside}"
     raise RequestError(
         f"{report.name}: there is no account {account!r} among the {count} of book {book.name!r}; "
-        f"the nearest are {', '.join(nearest(account, known))}"
+        f"the nearest are {', '.join(close)}"
     )
 
 
-def nearest(asked: str, known: list[str], count: int = 3) -> list[str]:
+def nearest(asked: str, known: list[str], count: int = NEAREST) -> list[str]:
     """The identifiers nearest to one that is not there: those that differ in zeros, case or letters go first.
 
     Examples
