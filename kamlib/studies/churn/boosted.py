@@ -56,7 +56,10 @@ class Boosted:
         size, rng = len(accounts), np.random.default_rng(0)
         drawn = [np.bincount(rng.integers(size, size=size), minlength=size)[place] for _ in range(RESAMPLES)]
         usable = [weights for weights in drawn if np.ptp(self.outcome[weights > 0]) > 0]
-        return [_trees(self.columns, self.outcome, weights) for weights in usable] or [self.model]
+        held = [(weights > 0, weights) for weights in usable]  # who is not drawn costs time and adds nothing
+        return [_trees(self.columns[there], self.outcome[there], weights[there]) for there, weights in held] or [
+            self.model
+        ]
 
 
 def _trees(columns, outcome, weights=None) -> HistGradientBoostingClassifier:

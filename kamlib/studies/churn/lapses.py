@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -61,7 +61,8 @@ def lapses(
     today = facts.sales.as_of
     terms = follow_up(known_contracts(facts.contracts, today))
     days = range(today, min(facts.sales.first + FIRST_DAYS, today - 1), -STEP_DAYS)
-    live, *earlier = [_asked(facts, terms, day, horizon_days, silence) for day in days]
+    needed = replace(facts, surveys=None, contracts=None, assignments=None, deliveries=None)  # no sign is from these
+    live, *earlier = [_asked(needed, terms, day, horizon_days, silence) for day in days]
     rows = pd.concat([live.iloc[:0], *earlier])
     tests = [day for day in days[1:] if _lapsed(rows[rows["due"] <= day]) >= LAPSES_A_SIGN]
     asked = [rows[(rows["moment"] == day) & (rows["due"] <= today)] for day in tests]
