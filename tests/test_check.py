@@ -154,6 +154,20 @@ def test_settings_that_nothing_reads_and_an_absent_currency_are_warnings(frames,
     assert report.ok
 
 
+def test_a_fiscal_year_of_its_own_is_told_what_periods_are(frames, tmp_path):
+    report = checked(only(frames), tmp_path, {"currency": "TWD", "fiscal_year_start": 4})
+    assert ["starts in month 4, and periods are of the calendar year" in v.line() for v in report.violations] == [True]
+
+
+def test_numbers_where_the_contract_has_names_are_read_and_named(frames, tmp_path):
+    folder = write_folder(only(frames), tmp_path / "book")
+    frames["orders"].assign(order_id=range(len(frames["orders"]))).to_parquet(folder / "orders.parquet")
+    with open_book(folder) as book:
+        report = check(book, today=TODAY)
+    violation = found(report, "orders", "order_id is int64 where the contract has string")
+    assert (violation.severity, report.ok) == ("warning", True)
+
+
 def test_a_book_without_a_row_of_orders_is_an_error(frames, tmp_path):
     frames = {"accounts": frames["accounts"], "orders": frames["orders"].iloc[:0]}
     report = checked(frames, tmp_path)

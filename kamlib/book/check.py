@@ -119,6 +119,11 @@ def _of_settings(book: Book) -> list[Violation]:
     if not book.settings.currency:
         what, remedy = "no currency is declared", "write 'currency: TWD' (or yours) in book.yml"
         said.append(Violation("", what, 0, (), remedy, WARNING))
+    if book.settings.fiscal_year_start != 1:
+        start = book.settings.fiscal_year_start
+        what = f"the fiscal year starts in month {start}, and periods are of the calendar year"
+        remedy = "read 2026-Q3 as July to September; where your quarters end in other months, render single months"
+        said.append(Violation("", what, 0, (), remedy, WARNING))
     return said
 
 
@@ -145,7 +150,8 @@ def _unlike(source: ibis.Table, name: str, spec: Table) -> Violation | None:
     if is_empty or type(have) is type(want) or is_number or (have.is_date() and want.is_date()):
         return None
     what = f"{name} is {have} where the contract has {want}"
-    can_be_read = (have.is_numeric() and want.is_integer()) or (have.is_timestamp() and want.is_date())
+    is_key = have.is_integer() and want.is_string()  # a database often numbers what the contract names
+    can_be_read = is_key or (have.is_numeric() and want.is_integer()) or (have.is_timestamp() and want.is_date())
     if can_be_read:
         return Violation(spec.name, what, 0, (), f"it is read as {want}; write it as one", WARNING)
     return Violation(spec.name, what, 0, (), "ingest it with a mapping, which reads text into types")
