@@ -223,7 +223,7 @@ def test_a_game_below_doing_nothing_is_said_to_have_cost_more_than_it_brought():
         territory = territory.play({smallest: Decision(visits=24)})
     told = pages.debrief(territory.debrief())
     assert "So what was done cost more than it brought." in told
-    assert "of them more than in the best plan; those cost" in told
+    assert "; the best plan has 0. Those beyond it, quarter by quarter, cost" in told
 
 
 def test_every_kind_of_decision_and_handling_has_its_words():

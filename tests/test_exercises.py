@@ -105,6 +105,14 @@ def test_something_is_always_to_be_marked(asked, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_rows_to_mark_or_to_put_in_order_have_names_of_their_own(asked, name):
+    for q in asked[name]:
+        if q.kind in {"marks", "order"}:
+            labels = [cards.row_label(q.rows, key) for key in q.rows.index]
+            assert len(set(labels)) == len(labels)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_what_is_told_is_whole(asked, name):
     for q in asked[name]:
         assert 1 <= len(q.hints) <= exercises.MAX_HINTS

@@ -129,6 +129,11 @@ def _all(widget):
         yield from _all(child)
 
 
+def test_each_button_has_a_layout_of_its_own(questions):
+    widget = Exercise(questions["choice"], lambda *entry: None)
+    assert [b.layout.display for b in (widget.check, widget.hint, widget.reveal)] == [None, "", "none"]
+
+
 def test_hints_are_counted_and_given_one_by_one(questions):
     said = []
     widget = Exercise(questions["choice"], lambda *entry: said.append(entry))

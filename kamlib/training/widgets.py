@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from math import floor, log10
 
 import ipywidgets as w
 
@@ -11,6 +12,12 @@ from kamlib.training import cards, wording
 from kamlib.training.exercises import Question, Reply, grade
 
 WIDE = w.Layout(width="100%", height="auto")
+WRAPPED = w.Layout(flex_flow="row wrap", width="100%")
+
+
+def _fitting() -> w.Layout:
+    """As wide as its words, however narrow the window; each button its own, since one of them is hidden."""
+    return w.Layout(width="auto", flex="none")
 
 
 class Choice:
@@ -37,16 +44,18 @@ class Number:
         lowest, highest, step = question.span
         whole = all(float(x).is_integer() for x in question.span)
         make, kind = (w.IntSlider, int) if whole else (w.FloatSlider, float)
-        self.slider = make(
-            value=kind(lowest), min=kind(lowest), max=kind(highest), step=kind(step), layout=w.Layout(width="460px")
-        )
+        layout = w.Layout(flex="1 1 220px", max_width="460px", min_width="180px")
+        limits = {"min": kind(lowest), "max": kind(highest), "step": kind(step)}
+        self.slider = make(value=kind(lowest), **limits, layout=layout)
+        if not whole:
+            self.slider.readout_format = f".{max(0, -floor(log10(step)))}f"
         self.is_touched = False
         self.slider.observe(self._touch, names="value")
-        less, more = (w.Button(description=sign, layout=w.Layout(width="40px")) for sign in ("−", "+"))
+        less, more = (w.Button(description=sign, layout=w.Layout(width="40px", flex="none")) for sign in ("−", "+"))
         less.on_click(lambda _: self._move(-step))
         more.on_click(lambda _: self._move(step))
         told = w.Label(wording.say("number"))
-        row = w.HBox([told, less, self.slider, more, w.Label(question.unit)])
+        row = w.HBox([told, less, self.slider, more, w.Label(question.unit)], layout=WRAPPED)
         self.widget = w.VBox([row, w.HTML(f"<small>{cards.escape(cards.leeway(question))}</small>")])
 
     def _touch(self, _change) -> None:
@@ -119,9 +128,10 @@ def _grid(rows, controls: list[w.Widget], first: str) -> w.GridBox:
     for control, row in zip(controls, rows.itertuples(index=False), strict=True):
         pairs = zip(rows.columns, row, strict=True)
         children += [control, *(_cell(name, cards.escape(wording.cell(name, value))) for name, value in pairs)]
-    number, text = "minmax(70px, 150px)", "minmax(180px, max-content)"
+    number, text = "minmax(64px, 150px)", "minmax(110px, max-content)"
     widths = " ".join(number if cards.is_number(name) else text for name in rows.columns)
-    return w.GridBox(children, layout=w.Layout(grid_template_columns=f"{first} {widths}", grid_gap="2px 18px"))
+    layout = w.Layout(grid_template_columns=f"{first} {widths}", grid_gap="2px 14px", overflow="auto hidden")
+    return w.GridBox(children, layout=layout)
 
 
 def _cell(column: str, markup: str) -> w.HTML:
@@ -155,7 +165,7 @@ class Exercise:
         self.reveal = self._button("reveal", self._on_reveal)
         self.hint.layout.display = "" if question.hints else "none"
         self.reveal.layout.display = "none"
-        buttons = w.HBox([self.check, self.hint, self.reveal])
+        buttons = w.HBox([self.check, self.hint, self.reveal], layout=WRAPPED)
         before = w.HTML(_solved_before(solved_on))
         self.widget = w.VBox(
             [w.HTML(cards.card(question)), before, self.control.widget, buttons, self.hints, self.said]
@@ -163,7 +173,7 @@ class Exercise:
         self.widget.add_class("kam-box")
 
     def _button(self, key: str, act: Callable, style: str = "") -> w.Button:
-        made = w.Button(description=wording.say(key), button_style=style, layout=w.Layout(width="auto"))
+        made = w.Button(description=wording.say(key), button_style=style, layout=_fitting())
         made.on_click(lambda _: act())
         return made
 
@@ -196,7 +206,7 @@ class Exercise:
 
     def _on_reveal(self) -> None:
         self.record(False, self.hints_taken, True)
-        answer = f"{wording.say('answer_is')} {cards.answer_text(self.question)}."
+        answer = f"{wording.say('answer_is')} {cards.answer_text(self.question).rstrip('.')}."
         self.said.value = cards.said(" ".join(filter(None, (answer, self.which, self.question.explanation))))
 
 
@@ -217,13 +227,15 @@ class NameBox:
 
     def __init__(self, known: str, begin: Callable[[str], str]) -> None:
         self.begin = begin
-        self.name = w.Text(value=known, placeholder=wording.say("name_hint"), layout=w.Layout(width="340px"))
-        self.start = w.Button(description=wording.say("start"), button_style="primary", layout=w.Layout(width="auto"))
-        self.guest = w.Button(description=wording.say("guest"), layout=w.Layout(width="auto"))
+        layout = w.Layout(flex="0 1 340px", min_width="140px")
+        self.name = w.Text(value=known, placeholder=wording.say("name_hint"), layout=layout)
+        self.start = w.Button(description=wording.say("start"), button_style="primary", layout=_fitting())
+        self.guest = w.Button(description=wording.say("guest"), layout=_fitting())
         self.greeting = w.HTML()
         self.start.on_click(lambda _: self._go(self.name.value))
         self.guest.on_click(lambda _: self._go(wording.say("guest_name")))
-        row = w.HBox([w.Label(wording.say("ask_name")), self.name, self.start, self.guest])
+        asked = w.Label(wording.say("ask_name"), layout=_fitting())
+        row = w.HBox([asked, self.name, self.start, self.guest], layout=WRAPPED)
         kept = w.HTML(f"<small>{cards.escape(wording.say('name_kept'))}</small>")
         self.widget = w.VBox([row, kept, self.greeting])
         self.widget.add_class("kam-box")

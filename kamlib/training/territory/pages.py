@@ -270,8 +270,9 @@ def _kinds(found: Debrief) -> str:
 
 
 def _over(accounts: pd.DataFrame) -> str:
-    rows = accounts[accounts["over_cost"] >= 1.0].nlargest(TOLD, "over_cost").itertuples()
-    told = [tell("over", name=r.name, visits=r.visits, over=r.over_visits, cost=r.over_cost) for r in rows]
+    beyond = accounts["visits"] > accounts["best_visits"]  # not where only some quarters had too many: see _under
+    rows = accounts[beyond & (accounts["over_cost"] >= 1.0)].nlargest(TOLD, "over_cost").itertuples()
+    told = [tell("over", name=r.name, visits=r.visits, best=r.best_visits, cost=r.over_cost) for r in rows]
     return _listed("over_title", told or [tell("over_none")])
 
 

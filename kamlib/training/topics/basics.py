@@ -34,7 +34,9 @@ def four_tests(deal: Deal) -> Draft:
     right = frozenset(a for a in chosen if passed[a] >= needed)
     rows = shown.loc[chosen, ["label", "active_months", "revenue", "margin_rate", "share_of_all"]]
     largest = rows["revenue"].drop(list(right)).idxmax()
-    return Draft(right, {**cuts, "needed": needed, "n": len(right), "largest": company.name_of(largest)}, rows)
+    is_large = rows.at[largest, "revenue"] >= cuts["volume"]
+    values = {**cuts, "needed": needed, "n": len(right), "largest": company.name_of(largest), "passed": passed[largest]}
+    return Draft(right, values, rows, case="large" if is_large else "small")
 
 
 @exercise("basics.one_off")
@@ -90,7 +92,10 @@ def pareto(deal: Deal) -> Draft:
     company = deal.company
     parts = [(by, value) for by in ("region", "industry") for value in _large(company.buyers[by])]
     by, part = deal.one(parts)
-    revenue = company.buyers.loc[company.buyers[by] == part, "revenue"].sort_values(ascending=False)
+    first = int(deal.rng.integers(company.months.shape[1] - 11))
+    year = company.months.iloc[:, first : first + 12]
+    revenue = year.sum(axis=1)[company.accounts[by] == part]
+    revenue = revenue[revenue > 0].sort_values(ascending=False)
     fifths = np.array_split(revenue.to_numpy(), 5)
     rows = pd.DataFrame(
         {
@@ -101,7 +106,8 @@ def pareto(deal: Deal) -> Draft:
     )
     share = 100 * fifths[0].sum() / revenue.sum()
     case = "as_told" if abs(share - 80) <= 5 else "less" if share < 80 else "more"
-    return Draft(float(share), {"part": part, "share": share}, rows, case=case, tolerance=4, span=(0, 100, 1))
+    values = {"part": part, "share": share, "from": year.columns[0], "to": year.columns[-1]}
+    return Draft(float(share), values, rows, case=case, tolerance=4, span=(0, 100, 1))
 
 
 def _large(column: pd.Series) -> list[str]:

@@ -28,7 +28,7 @@ def white_space(deal: Deal) -> Draft:
         size = company.buyers.at[account, "revenue"] / like.sum(axis=1)
         typical = like.where(like > 0).mul(size, axis=0).median()
         lacking = spend.columns[spend.loc[account] <= 0]
-        return account, pd.DataFrame({"peer_share": share, "typical_spend": typical}).loc[lacking]
+        return account, pd.DataFrame({"peer_share": share, "typical_spend": typical}).loc[lacking].dropna()
 
     def is_clear(drawn) -> bool:
         worth = (drawn[1]["peer_share"] * drawn[1]["typical_spend"]).nlargest(2)
@@ -98,7 +98,8 @@ def cover(deal: Deal) -> Draft:
     frame = frame.join(company.frame("products").set_index("product_id")["name"].rename("product"), on="product_id")
     frame = frame.join(company.accounts["label"], on="account_id")
     short = frame["days"] < COVER_DAYS
-    chosen = deal.mixed(short, 6)
+    # A row is named by its product, so no product stands in it twice.
+    chosen = deal.until(lambda: deal.mixed(short, 6), lambda drawn: frame.loc[drawn, "product"].is_unique)
     rows = frame.loc[chosen, ["product", "label", "on_hand", "used_month"]]
     rows.index = rows.index.astype(str)
     values = {"days": COVER_DAYS, "n": int(short[chosen].sum())}
@@ -130,17 +131,19 @@ def cause(deal: Deal) -> Draft:
     company = deal.company
     cases = company.frame("cases").dropna(subset=["category", "severity"])
     cases = cases.join(company.accounts[["region"]], on="account_id")
+    months = cases["opened_on"].dt.to_period("M")
+    ends = pd.period_range(months.min() + 11, months.max(), freq="M")
 
     def draw() -> pd.DataFrame:
-        region, year = deal.one(cases["region"].dropna().unique()), deal.one(cases["opened_on"].dt.year.unique())
-        own = cases[(cases["region"] == region) & (cases["opened_on"].dt.year == year)]
+        region, until = deal.one(cases["region"].dropna().unique()), deal.one(ends)
+        own = cases[(cases["region"] == region) & months.between(until - 11, until)]
         serious = own["severity"] >= 3
         table = (
             own.assign(serious=serious)
             .groupby("category")
             .agg(complaints=("severity", "size"), serious=("serious", "sum"))
         )
-        return table.assign(region=region, year=str(year)).nlargest(5, "complaints")
+        return table.assign(region=region, until=until).nlargest(5, "complaints")
 
     def is_clear(table: pd.DataFrame) -> bool:
         top = table["serious"].nlargest(2)
@@ -150,7 +153,8 @@ def cause(deal: Deal) -> Draft:
     worst, loudest = table["serious"].idxmax(), table["complaints"].idxmax()
     values = {
         "region": table["region"].iloc[0],
-        "year": table["year"].iloc[0],
+        "from": table["until"].iloc[0] - 11,
+        "to": table["until"].iloc[0],
         "cause": worst,
         "n": table.at[worst, "serious"],
     }

@@ -126,7 +126,7 @@ def order(deal: Deal) -> Draft:
     def draw() -> tuple[pd.Timestamp, pd.DataFrame]:
         day = company.as_of - pd.Timedelta(days=int(deal.rng.integers(0, 500)))
         waiting = cases[(cases["opened_on"] <= day) & (cases["closed_on"].isna() | (cases["closed_on"] > day))]
-        waiting = waiting[waiting["opened_on"] > day - pd.Timedelta(days=120)]
+        waiting = waiting[waiting["opened_on"] > day - pd.Timedelta(days=120)].drop_duplicates("account_id")
         return day, waiting.loc[deal.pick(waiting.index, min(5, len(waiting)))]
 
     def is_fit(drawn) -> bool:

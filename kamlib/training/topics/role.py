@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from kamlib.book.company.process import CLASSES
 from kamlib.training.exercises import Deal, Draft, exercise
 
 DEPARTMENT_OF = {
@@ -77,18 +78,27 @@ def first_call(deal: Deal) -> Draft:
     """Which of four accounts has most at stake this quarter, by the true chance to leave."""
     company = deal.company
     stake, revenue = company.stake(), company.buyers["revenue"]
+    seen = signs(deal, stake.index).set_index("account_id")
+    guess = seen["revenue"] * _odds_by_rule(deal, seen)
     troubled = stake.index[stake / revenue > (stake / revenue).median() * 1.5]
 
-    def is_fair(drawn: pd.Series) -> bool:
-        first, second = drawn.nlargest(2)
-        sizes = revenue[drawn.index]
-        return first >= 1.4 * second and sizes.max() <= 12 * sizes.min()
+    def is_fair(drawn: list) -> bool:
+        """Whether what is shown leads to what is true."""
+        sizes, (first, second) = revenue[drawn], stake[drawn].nlargest(2)
+        by_rule = guess[drawn].nlargest(2)
+        is_told = by_rule.index[0] == stake[drawn].idxmax() and by_rule.iloc[0] >= 1.2 * by_rule.iloc[1]
+        return is_told and first >= 1.4 * second and sizes.max() <= 12 * sizes.min()
 
-    draw = lambda: stake.loc[deal.pick([*deal.pick(troubled, 2), *deal.pick(stake.index.difference(troubled), 2)], 4)]  # noqa: E731
-    stake = deal.until(draw, is_fair)
-    rows = signs(deal, stake.index)
+    draw = lambda: deal.pick([*deal.pick(troubled, 2), *deal.pick(stake.index.difference(troubled), 2)], 4)  # noqa: E731
+    stake = stake[deal.until(draw, is_fair)]
+    rows = seen.loc[stake.index]
     best = stake.idxmax()
+    process = company.process
     values = {
+        "small": process["leaving_rate"][-1] / process["leaving_rate"][0],
+        "complaint": process["odds_complaint"],
+        "new": process["odds_new_manager"],
+        "runs": process["odds_under_contract"],
         "account": company.name_of(best),
         "stake": stake[best],
         "next": stake.drop(best).max(),
@@ -96,12 +106,25 @@ def first_call(deal: Deal) -> Draft:
         "revenue": company.buyers.at[best, "revenue"],
     }
     wrong = {key: {"own": revenue[key], "own_leaving": stake[key] / revenue[key]} for key in stake.index}
-    options = rows.set_index("account_id")["label"].to_dict()
-    return Draft(best, values, rows.drop(columns="account_id"), options=options, wrong=wrong)
+    return Draft(best, values, rows, options=rows["label"].to_dict(), wrong=wrong)
+
+
+def _odds_by_rule(deal: Deal, seen: pd.DataFrame) -> pd.Series:
+    """The odds to leave by the rule that the question tells, of accounts with the columns of :func:`signs`."""
+    process = deal.company.process
+    rate = seen["segment"].map(dict(zip(CLASSES, process["leaving_rate"], strict=True)))
+    factors = {
+        "odds_complaint": seen["complaints_half_year"] > 0,
+        "odds_new_manager": seen["has_new_manager"],
+        "odds_under_contract": seen["contract_ends"] > deal.company.as_of,
+    }
+    for name, is_so in factors.items():
+        rate = rate * is_so.map({True: process[name], False: 1.0})
+    return rate
 
 
 def signs(deal: Deal, accounts) -> pd.DataFrame:
-    """What an account manager can see of accounts: revenue, fresh complaints, contract, a new manager."""
+    """What an account manager can see of accounts: class, revenue, fresh complaints, contract, a new manager."""
     company = deal.company
     half_year = company.as_of - pd.DateOffset(months=6)
     cases, contracts = company.frame("cases"), company.frame("contracts")
@@ -114,9 +137,10 @@ def signs(deal: Deal, accounts) -> pd.DataFrame:
         {
             "account_id": shown["account_id"],
             "label": shown["label"],
+            "segment": shown["segment"],
             "revenue": shown["revenue"],
             "complaints_half_year": shown["account_id"].map(fresh).fillna(0),
-            "contract_ends": shown["account_id"].map(ends),
+            "contract_ends": pd.to_datetime(shown["account_id"].map(ends.astype(object))),
             "has_new_manager": shown["account_id"].isin(new),
         }
     )

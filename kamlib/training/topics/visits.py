@@ -28,11 +28,14 @@ def where_next(deal: Deal) -> Draft:
     company = deal.company
     gain, frame = company.visit_gain(), visited(company)
     gain = gain[gain.index.intersection(frame.index)]
+    visits, year = frame["present_visits"], frame["revenue"] * frame["margin_rate"]
+    guess = year * (((2 + visits) / (1 + visits)) ** frame["elasticity"] - 1)  # as the columns shown have it
 
     def is_fair(drawn: pd.Series) -> bool:
-        first, second = drawn.nlargest(2)
+        (first, second), by_table = drawn.nlargest(2), guess[drawn.index].nlargest(2)
         sizes = frame.loc[drawn.index, "revenue"]
-        return 1.4 <= first / second <= 6 and (
+        is_told = by_table.index[0] == drawn.idxmax() and by_table.iloc[0] >= 1.2 * by_table.iloc[1]
+        return (is_told and 1.4 <= first / second <= 6) and (
             sizes.idxmax() != drawn.idxmax() or sizes.max() < 3 * sizes.nlargest(2).iloc[1]
         )
 
