@@ -252,7 +252,8 @@ def test_margin_stands_in_at_the_mean_rate_where_a_cost_is_missing(tmp_path):
 def test_a_book_that_earned_no_margin_is_ranked_by_revenue(tmp_path):
     frames = small_frames()
     frames["orders"]["cost"] = frames["orders"]["revenue"] * 1.2
-    assert _measure(write_folder(frames, tmp_path / "book")).basis == "revenue"
+    found = _measure(write_folder(frames, tmp_path / "book"))
+    assert found.basis == "revenue" and found.margin_concentration == {}
 
 
 def _yearly(tmp_path, signed, as_of="2026-09-30", **parameters):
@@ -347,6 +348,14 @@ def test_a_book_that_begins_inside_the_window_covers_part_of_it(tmp_path):
     found = _measure(write_folder(frames, tmp_path / "book"), "2026-09-30")
     assert (found.covered_months, found.covered_then) == (10, 7)
     assert len(found.quarters) == 3  # December 2025 alone is no quarter
+    assert found.serialisation["closes_on"].dt.date.tolist() == [found.as_of]  # no other day saw as many months
+
+
+def test_a_book_younger_than_two_periods_is_still_ranked_by_its_margin(tmp_path):
+    frames = small_frames()
+    orders = frames["orders"]
+    frames["orders"] = orders[orders["order_date"] >= "2026-08-01"].assign(cost=orders["revenue"] * 0.7)
+    assert _measure(write_folder(frames, tmp_path / "book")).basis == "margin"
 
 
 def test_a_roster_of_the_firms_own_says_who_is_a_key_account(tmp_path):

@@ -72,7 +72,13 @@ def test_a_table_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("values", "says"), [(["a", "b"], "must be amounts of money"), ([True, False], "not true and false")]
+    ("values", "says"),
+    [
+        (["a", "b"], "must be amounts of money"),
+        ([True, False], "not true and false"),
+        (pd.to_datetime(["2026-01-01"]), "dates or complex numbers"),
+        ([1e308, 1e308], "2 of 2 values are missing or infinite"),
+    ],
 )
 def test_what_is_no_money_is_refused(values, says):
     with pytest.raises(RequestError, match=says):
@@ -535,6 +541,7 @@ def test_each_credit_note_takes_back_one_order():
     orders = [("x", str(i), f"2026-09-0{i}", 10_000.0) for i in (1, 2)]
     found = segmentation.vip(_lines(*orders, ("x", "3", "2026-09-20", -10_000.0)))
     assert found[["rule", "order_id", "month_amount"]].to_numpy().tolist() == [["single", "1", 10_000.0]]
+    assert _rules(_lines(*orders, ("x", "3", "2026-09-20", -10_000.0), ("x", "4", "2026-09-21", -10_000.0))) == {}
 
 
 def test_the_limits_are_parameters():
@@ -542,6 +549,8 @@ def test_the_limits_are_parameters():
     assert _rules(lines, single=500, month=501) == {"x": "single"}
     with pytest.raises(RequestError, match="both VIP limits must be above zero; they are 0 and 5"):
         segmentation.vip(lines, single=0, month=5)
+    with pytest.raises(RequestError, match="they are 10000 and None"):
+        segmentation.vip(lines, single="10000", month=None)
 
 
 @pytest.mark.parametrize(

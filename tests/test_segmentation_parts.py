@@ -122,10 +122,12 @@ def test_loyalty_by_survey_at_its_edges(share, change, expected):
         ({"quarters_active": [4]}, "loyal"),
         ({"quarters_active": [3]}, "no loyalty"),
         ({"quarters_active": [3], "new_products": [1.0]}, "unclear"),
+        ({"quarters_active": [1], "quarters_open": [1]}, "unclear"),
         ({"categories": [1.0]}, "unclear"),
         ({"categories": [1.0], "new_products": [1.0]}, "loyal"),
         ({"categories": [np.nan], "new_products": [np.nan]}, "loyal"),
         ({"has_bought": [False]}, "not known"),
+        ({"has_bought": [False], "wallet_share": [0.9]}, "not known"),
     ],
 )
 def test_loyalty_by_proxy_is_called_one(columns, expected):
@@ -166,6 +168,7 @@ def _candidates(n: int = 1, **columns) -> pd.DataFrame:
         "revenue": 400.0,
         "revenue_before": 400.0,
         "margin": 100.0,
+        "costed_share": 1.0,
         "has_bought": True,
         "quarters_active": 4,
         "quarters_open": 4,
@@ -195,6 +198,11 @@ def _qualified(**columns) -> pd.Series:
 def test_a_large_account_under_contract_qualifies():
     found = _qualified()
     assert found["qualifies"] and found["criteria_met"] == "contract" and found["tests_met"] == 4
+
+
+@pytest.mark.parametrize(("costed", "told"), [(0.5, True), (0.49, False), (np.nan, False)])
+def test_a_margin_is_tested_only_where_most_of_its_cost_is_known(costed, told):
+    assert pd.notna(_qualified(costed_share=costed)["test_margin"]) == told
 
 
 @pytest.mark.parametrize(("years", "met", "marks"), [(0.99, "", 0.0), (1.0, "contract", 0.5), (2.5, "contract", 1.0)])
@@ -622,8 +630,9 @@ def test_an_account_is_silent_after_three_of_its_mean_gaps(recency_days, told):
     assert is_silent(pd.DataFrame({"recency_days": [recency_days], **habits})).tolist() == [told]
 
 
-def test_an_account_of_three_orders_has_no_habit_to_fall_silent_by():
-    row = {"recency_days": [300.0], "first_purchase_days": 310.0, "orders_ever": 3, "orders": 3}
+@pytest.mark.parametrize(("orders", "days"), [(3, 10), (9, 0)], ids=["three orders", "all on one day"])
+def test_an_account_of_three_orders_or_one_day_has_no_habit_to_fall_silent_by(orders, days):
+    row = {"recency_days": [300.0], "first_purchase_days": 300.0 + days, "orders_ever": orders, "orders": orders}
     assert not is_silent(pd.DataFrame(row)).any()
 
 

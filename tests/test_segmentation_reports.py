@@ -267,10 +267,12 @@ CASES = [
     (spread.concentration_trend, _but(share_change_regular=np.nan), "All of it is owed to accounts whose size is one order"),
     (spread.concentration, _share(0.7, 0.65, 0.75), "less often than they say"),
     (spread.concentration_trend, lambda r: dataclasses.replace(r, quarters=r.quarters.head(3)), "too few to say"),
-    (spread.long_tail, lambda r: r, "losing a quarter of them"),
+    (spread.concentration_trend, lambda r: dataclasses.replace(r, quarters=r.quarters.head(0)), "holds no whole quarter of orders"),
     (spread.long_tail, lambda r: r, "depending on which they are"),
+    (spread.long_tail, _but(covered_months=10), "revenue over 10 months would have been"),
+    (spread.abc_classes, _but(covered_months=10), "it covers 10 months of 12"),
     (spread.largest_accounts, _but(covered_months=10), "it covers 10 months of 12"),
-    (spread.largest_accounts, _but(covered_months=1), "a year at the pace of one month"),
+    (spread.largest_accounts, _but(covered_months=1), "revenue over one month would have been"),
     (spread.long_tail, lambda r: dataclasses.replace(r, tail=dataclasses.replace(r.tail, accounts=0)), "no long tail"),
     (spread.largest_accounts, lambda r: r, "10 largest bring"),
     (spread.largest_accounts, lambda r: _set(r, has_bought=r.accounts.index == r.accounts.index[0]), "only account that bought"),
@@ -278,7 +280,7 @@ CASES = [
     (
         spread.largest_accounts,
         lambda r: dataclasses.replace(r, tail=dataclasses.replace(r.tail, largest=r.tail.largest.head(1))),
-        "of the revenue; losing it would cost",
+        "of the revenue. Without it, revenue over 12 months",
     ),
     (spread.abc_classes, _but(basis="margin"), "By contribution margin, class A holds"),
     (spread.abc_classes, _but(basis="revenue"), "By revenue, class A holds"),
@@ -301,7 +303,9 @@ CASES = [
     (spread.own_segments, _own(0), "falls under a rule of the firm's own segmentation (1 rule)"),
     (spread.own_segments, _own(30), "(1 rule) leaves 30 of 150 accounts unclassified (20%)"),
     (spread.own_segments, _but(segments=pd.DataFrame()), "declares no segmentation of its own"),
-    (spread.loyal_accounts, _loyal(("loyal", "survey", 5), ("switcher", "survey", 3)), "Of 8 accounts whose share of wallet"),
+    (spread.loyal_accounts, _loyal(("loyal", "survey", 5), ("switcher", "survey", 3)), "Of 8 accounts that bought and whose share of wallet"),
+    (spread.loyal_accounts, _loyal(("loyal", "survey", 5)), "no loyalty; no other account bought."),
+    (spread.loyal_accounts, _loyal(("loyal", "survey", 5), ("unclear", "proxy", 2)), "for 2 more there is only a proxy."),
     (spread.loyal_accounts, _loyal(("loyal", "proxy", 5)), "loyalty is a proxy here"),
     (spread.loyal_accounts, _loyal(("not known", "", 5)), "nothing can be said about loyalty"),
     (spread.loyalty_notes, _but(proxy_agreement=(0.8, 50)), "so the proxy says something"),
@@ -318,7 +322,7 @@ CASES = [
             ((np.nan, 0.6), 0, "with nothing to compare"),
         )
     ),
-    (key_accounts.qualified_accounts, lambda r: _set(r, is_potential_alone=r.accounts["lacks"] == ""), "of them by nothing but what is still bought elsewhere"),
+    (key_accounts.qualified_accounts, lambda r: _set(r, is_potential_alone=r.accounts["lacks"] == ""), "of them by nothing but potential that is not bought here"),
     (key_accounts.qualified_accounts, lambda r: _set(r, lacks="tests"), "No large account (150 in all)"),
     (
         key_accounts.qualified_accounts,
@@ -328,6 +332,7 @@ CASES = [
     (key_accounts.qualified_accounts, lambda r: _set(r, has_bought=False), "nothing to divide up"),
     (key_accounts.officials, lambda r: _set(r, is_official=True, abc="A", qualifies_but_official=False), "150 of them are class A by value, and none would otherwise qualify"),
     (key_accounts.officials, lambda r: _set(r, is_official=r.accounts.index == r.accounts.index[0], abc="A"), "1 of 150 accounts; one of them is class A by value"),
+    (key_accounts.officials, _but(is_part=True), "among the accounts of this page alone"),
     (key_accounts.officials, lambda r: _set(r, is_official=False), "No account is marked as a public office"),
     (key_accounts.officials, _but(has_officials=False), "does not record which accounts are public offices"),
     (key_accounts.vip_accounts, lambda r: r, "may apply to be VIPs"),
@@ -343,12 +348,14 @@ CASES = [
     (key_accounts.payback, lambda r: dataclasses.replace(r, payback=r.payback.head(0)), "Nothing was spent"),
     (key_accounts.payback, _but(absent=("investments",)), "payback is not shown"),
     (key_accounts.rater_agreement, _kappa(0.6), "raters agree well enough"),
+    (key_accounts.rater_agreement, _kappa(0.6), "below 20 read this with care"),
+    (key_accounts.rater_agreement, _kappa(np.nan, 0), "cannot be told: no pair of ratings is"),
     (key_accounts.rater_agreement, _kappa(0.6, disputed=("growth", "fit")), "On growth, fit they agree less (weighted kappa below 0.4)"),
     (key_accounts.rater_agreement, _kappa(0.2), "Raters agree too little"),
     (key_accounts.rater_agreement, _kappa(np.nan, 3), "Whether raters agree cannot be told"),
     (key_accounts.rater_agreement, _but(card=None), "nobody's judgement of the accounts"),
     (key_accounts.scorecard_notes, _selected(1.0), "hardly depends on the weights"),
-    (key_accounts.scorecard_notes, _selected(0.5), "The choice depends on the weights"),
+    (key_accounts.scorecard_notes, _selected(0.5), "The choice depends on the weights: none of"),
     (key_accounts.scorecard_notes, _selected(0.5, ("taste",)), "left out here: taste"),
     (key_accounts.portfolio, lambda r: r, "the matrix says invest for"),
     (
@@ -358,6 +365,7 @@ CASES = [
     ),
     (key_accounts.portfolio, lambda r: dataclasses.replace(r, matrix=r.matrix.head(0)), "No account can be placed"),
     (key_accounts.portfolio, lambda r: dataclasses.replace(r, matrix=r.matrix.head(3)), "Only 3 of the "),
+    (key_accounts.portfolio, lambda r: _set(r, has_bought=~r.accounts.index.isin(r.matrix.index)), "Only 0 of the "),
     (key_accounts.stage_conflicts, lambda r: _set(r, has_conflict=True), "names a lifecycle stage that the orders contradict"),
     (key_accounts.stage_conflicts, lambda r: _set(r, has_conflict=False), "none recorded as a lead or an opportunity has"),
     (key_accounts.stage_conflicts, lambda r: _set(r, lifecycle=None), "records no lifecycle stage"),
@@ -375,6 +383,8 @@ CASES = [
     (key_accounts.cap_note, _keys(0, review=51, meets=50, waiting=90), "Of the 50 places for key accounts 50 wait for a person's judgement, and beyond them 90 more"),
     (key_accounts.cap_note, _keys(50, waiting=90), "90 more would qualify"),
     (key_accounts.cap_note, _keys(14), "below the fifteen"),
+    (key_accounts.cap_note, lambda r: _set(_keys(20)(r), is_silent=True), "20 of these key accounts are silent"),
+    (key_accounts.cap_note, lambda r: _set(_keys(1)(r), is_silent=True), "One of these key accounts is silent, with no order for more than three of its usual gaps."),
     (key_accounts.cap_note, _keys(50), "With 50 key accounts the number is within the declared cap"),
     (key_accounts.mixed_books, lambda r: dataclasses.replace(r, coverage=r.coverage.assign(is_mixed=True)), "that they are in one book does not show it"),
     (migration.class_moves, lambda r: dataclasses.replace(r, is_part=True), "among the accounts of this page alone"),
@@ -391,6 +401,7 @@ CASES = [
     (markets.key_account_likeness, _but(likeness=None), "cannot be learned here"),
     (migration.class_record, _record(10, 9, 4, 2), "10 accounts whose class was called firm on 30 June 2026, 90% kept it"),
     (migration.class_record, _record(10, 9, 0, 0), "Every account (10 in all) had a class called firm"),
+    (migration.class_record, _record(10, 9, 4, 2), "below 20 read this with care"),
     (migration.class_record, _record(0, 0, 0, 0), "There were no accounts to classify"),
     (migration.class_moves, lambda r: _set(r, is_new=False, cause="spend"), "spending alone moved 150, a threshold that shifted with the other accounts alone none, and both together none"),
     (migration.class_moves, lambda r: _set(r, is_new=False, cause="threshold"), "other accounts alone 150"),
@@ -402,10 +413,12 @@ CASES = [
     (migration.class_moves, lambda r: _set(r, is_new=False, cause=""), "No account changed class since 30 June 2026, of 150"),
     (migration.segment_moves_note, lambda r: _set(r, is_new=False, rfm_cause="recency"), "150 by how long ago it ordered alone"),
     (migration.segment_moves_note, lambda r: _set(r, is_new=False, rfm_cause="spend + recency"), "150 by more than one of these"),
+    (migration.segment_moves_note, _but(covered_then=7), "mostly their length"),
     (migration.segment_moves_note, lambda r: _set(r, is_new=False, rfm_cause=""), "No account changed RFM segment, of 150"),
     (migration.regression_note, _windows(-0.1, -0.2), "bought 10% less in this one (5% to 15%), and those that are class A now had bought 20% less in the one before (17% to 23%)"),
     (migration.regression_note, _windows(0.1, -0.2), "bought +10.0% in this one (+5.0% to +15.0%)"),
-    (migration.regression_note, _windows(-0.02, -0.2), "no falling back of the largest shows"),
+    (migration.regression_note, _windows(-0.02, -0.2), "Only one of the two shows that the largest"),
+    (migration.regression_note, _windows(-0.02, 0.02), "Neither shows that the largest"),
     (migration.regression_note, _windows(np.nan, np.nan), "does not reach back two windows"),
     (migration.rows_read, lambda r: r, "Every order line belongs"),
     (migration.rows_read, lambda r: _set(r, has_bought=False, has_line=True), "150 only returned goods, none ordered before but not since, and none never ordered"),
@@ -471,7 +484,7 @@ EVIDENCE = [
     ({"criteria_met": "innovation", "new_products": 1.0}, "New products taken up soon after launch: 1."),
     ({"criteria_met": "market", "market_score": 5.0}, "Rated 5.0 of 5 for growth."),
     ({"revenue_before": 50.0}, "Bought 100% more than in the window before."),
-    ({"criteria_met": "market", "annual_potential": 1e6 + 100}, "Could buy 1.0 million a year more than it does, from anyone."),
+    ({"criteria_met": "market", "annual_potential": 1e6 + 100}, "Its potential is 1.0 million a year above what it buys here."),
     ({"gates_failed": "fit", "fit_score": 2.0}, "Rated 2.0 of 5 for product fit, which is too low."),
     ({"gates_failed": "centralised", "centralised_share": 0.2}, "Only 20% of its spend goes through its largest buying centre."),
     ({"gates_failed": "recurring", "largest_order_share": 0.9}, "One order is 90% of what it ordered in three years."),
@@ -567,12 +580,15 @@ def test_windows_of_different_length_are_not_compared(much, say_it):
     assert say_it(dataclasses.replace(much, covered_then=11)).verdict == "no conclusion"
 
 
-def test_a_pace_of_a_short_window_is_told_for_its_own_months(much):
-    short, whole = (
-        spread.largest_accounts(dataclasses.replace(much, covered_months=months)).sentence for months in (6, 12)
-    )
-    lost = much.tail.largest["revenue_lost"].iloc[0]
-    assert sentences.money(lost * 2) in short and sentences.money(lost) in whole
+def test_what_is_lost_in_a_short_window_is_not_scaled_to_a_year(much):
+    lost = sentences.money(much.tail.largest["revenue_lost"].iloc[0])
+    short = spread.largest_accounts(dataclasses.replace(much, covered_months=1))
+    assert f"over one month would have been {lost} less" in short.sentence and short.verdict == "caution"
+
+
+def test_days_of_other_windows_are_not_compared_in_serialisation(much):
+    fewer = dataclasses.replace(_serialised(0.9, 0.6)(much), serialisation=much.serialisation.tail(2))
+    assert "with nothing to compare" in spread.loyalty_notes(fewer)[1]
 
 
 def test_the_groups_of_the_first_sentence_add_up(any_result):

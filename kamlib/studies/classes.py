@@ -58,7 +58,10 @@ def abc(values, cuts: Sequence[float] = CUTS) -> pd.Series:
 
 def check_cuts(cuts: Sequence[float]) -> tuple[float, float]:
     """The two cuts as floats; RequestError when they are not two ascending shares."""
-    wanted = tuple(float(cut) for cut in cuts)
+    try:
+        wanted = tuple(float(cut) for cut in cuts)
+    except (TypeError, ValueError):
+        wanted = ()
     if len(wanted) != 2 or not 0 < wanted[0] <= wanted[1] <= 1:
         raise RequestError(f"ABC cuts must be two ascending shares above 0 and up to 1 (0.80, 0.95), not {cuts}")
     return wanted

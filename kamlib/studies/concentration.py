@@ -24,6 +24,7 @@ TOP_SHARE = 0.20
 LEAST_DRAWS = 2_000  # samples of an interval: fewer, and its ends differ from one seed to the next
 MOST_SAMPLED = 3_000  # accounts; beyond, the normal distribution does as well as samples
 CHUNK = 200_000
+MOST_MONEY = 1e290  # an amount: of any number of smaller ones the sum is finite
 
 
 class Concentration(NamedTuple):
@@ -59,13 +60,13 @@ def money(values, what: str = "values") -> np.ndarray:
     amounts = np.asarray(values)
     if amounts.ndim != 1:
         raise RequestError(f"{what} must be one amount an account, not an array of {amounts.ndim} dimensions")
-    if amounts.dtype == bool or pd.api.types.is_bool_dtype(pd.Series(amounts)):
-        raise RequestError(f"{what} must be amounts of money, not true and false")
+    if amounts.dtype.kind in "bcmM" or pd.api.types.is_bool_dtype(pd.Series(amounts)):
+        raise RequestError(f"{what} must be amounts of money, not true and false, dates or complex numbers")
     try:
         amounts = pd.to_numeric(pd.Series(amounts), errors="raise").to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError) as error:
         raise RequestError(f"{what} must be amounts of money: {error}") from None
-    wrong = int((~np.isfinite(amounts)).sum())
+    wrong = int((~(np.abs(amounts) <= MOST_MONEY)).sum())
     if wrong:
         raise RequestError(
             f"{wrong} of {len(amounts)} {what} are missing or infinite; leave those accounts out or mend them"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
-from kamlib.reports.findings.segmentation import bought, comparable, gates, nothing
+from kamlib.reports.findings.segmentation import bought, comparable, enough, gates, nothing
 from kamlib.reports.sentences import say
 from kamlib.studies.segmentation import Segmentation
 from kamlib.studies.segmentation.payback import EARLY, OPEN, PAID, UNKNOWN
@@ -51,12 +51,15 @@ def officials(result: Segmentation) -> Finding:
         return nothing("officials", say("segmentation.officials_unknown"), practices)
     n, large = int(accounts["is_official"].sum()), int(accounts["qualifies_but_official"].sum())
     values = {"large": large, "class_a": int((accounts["is_official"] & (accounts["abc"] == "A")).sum())}
+    verdict, reason = judge(Gate(not result.is_part, Verdict.CAUTION, say("segmentation.part")))
     return Finding(
         "segmentation.officials",
         say("segmentation.officials" if n else "segmentation.officials_none", n=n, total=len(accounts), **values),
         n,
         "accounts",
         n=len(accounts),
+        verdict=verdict,
+        reason=reason,
         decision=say("segmentation.officials_decision") if n else "",
         practices=practices,
     )
@@ -141,6 +144,7 @@ def rater_agreement(result: Segmentation) -> Finding:
         Gate(branch != "untold", Verdict.NO_CONCLUSION, sentence),
         Gate(branch != "poor", Verdict.CAUTION, say("segmentation.raters_reason", floor=LEAST_KAPPA)),
         _is_undisputed(result),
+        enough(values["accounts"]),
     )
     return Finding(
         "segmentation.raters",
@@ -182,7 +186,7 @@ def portfolio(result: Segmentation) -> Finding:
     counts = rows["quadrant"].value_counts()
     values = {name: int(counts.get(name, 0)) for name in ("defend", "invest", "maintain", "economise")}
     is_rated = bool((rows["attractiveness_basis"] == "ratings").all())
-    part = {"n": len(rows), "total": bought(result)}
+    part = {"n": int(result.accounts["has_bought"].reindex(rows.index).sum()), "total": bought(result)}
     verdict, reason = judge(
         *gates(result),
         Gate(is_rated, Verdict.CAUTION, say("segmentation.matrix_potential")),
@@ -257,7 +261,7 @@ def key_account_changes(result: Segmentation) -> Finding:
 
 
 def cap_note(result: Segmentation) -> str:
-    """Whether there are too many key accounts, or too few: one whole sentence."""
+    """Whether there are too many key accounts or too few, and how many of them are silent: whole sentences."""
     accounts, kept = result.accounts, _kept(result)
     waiting = int((accounts["reason"] == "over_cap").sum())
     pending = int((accounts["meets_now"] & (accounts["decision"] == REVIEW)).sum())
@@ -267,7 +271,9 @@ def cap_note(result: Segmentation) -> str:
         branch = "pending" if pending else "reached"
     else:
         branch = "low" if kept["keys"] < FEW_KEYS else "fine"
-    return say(f"segmentation.cap_{branch}", **kept, pending=pending, waiting=waiting, cap=result.cap)
+    note = say(f"segmentation.cap_{branch}", **kept, pending=pending, waiting=waiting, cap=result.cap)
+    silent = int((accounts["is_key"] & accounts["is_silent"]).sum())
+    return f"{note} {say('segmentation.keys_silent', n=silent)}" if silent else note
 
 
 def _kept(result: Segmentation) -> dict[str, int]:

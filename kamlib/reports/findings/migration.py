@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
-from kamlib.reports.findings.segmentation import comparable, gates, nothing
+from kamlib.reports.findings.segmentation import comparable, enough, gates, nothing
 from kamlib.reports.sentences import say
 from kamlib.studies.segmentation import Segmentation
 from kamlib.studies.segmentation.migration import FIRST, RECENCY, SPEND, THRESHOLD
@@ -47,7 +47,7 @@ def class_record(result: Segmentation) -> Finding:
     shares = rows["kept"] / rows["accounts"].where(rows["accounts"] > 0)
     values = {"firm": int(firm["accounts"]), "loose": int(loose["accounts"]), "then": result.then}
     recomputed = Gate(result.has_said, Verdict.CAUTION, say("segmentation.record_recomputed", then=result.then))
-    verdict, reason = judge(recomputed, comparable(result))
+    verdict, reason = judge(recomputed, comparable(result), enough(int(rows["accounts"].sum())))
     return Finding(
         "segmentation.record",
         say(
@@ -92,7 +92,10 @@ def _counted(causes: pd.Series, named: dict[str, str]) -> dict[str, int]:
 
 
 def segment_moves_note(result: Segmentation) -> str:
-    """How many accounts changed RFM segment, and why: one whole sentence."""
+    """How many accounts changed RFM segment, and why, or why that cannot be told: one whole sentence."""
+    is_comparable = comparable(result)
+    if not is_comparable.is_met:
+        return is_comparable.reason
     known = result.accounts[~result.accounts["is_new"]]
     moved = known.loc[~known["rfm_cause"].isin(["", FIRST]), "rfm_cause"]
     causes = _counted(moved, {"spend": SPEND, "recency": RECENCY, "threshold": THRESHOLD})
@@ -113,7 +116,8 @@ def regression_note(result: Segmentation) -> str:
         names = ("fell", "fell_high", "fell_low", "rose", "rose_high", "rose_low")
         return say("segmentation.regression", **dict(zip(names, [*-forward, *-backward], strict=True)))
     names = ("after", "after_low", "after_high", "before", "before_low", "before_high")
-    return say("segmentation.regression_other", **dict(zip(names, [*forward, *backward], strict=True)))
+    shown = int(forward[2] < 0) + int(backward[2] < 0)
+    return say("segmentation.regression_other", shown=shown, **dict(zip(names, [*forward, *backward], strict=True)))
 
 
 def account_predictions(result: Segmentation) -> pd.DataFrame:

@@ -17,6 +17,7 @@ ENOUGH_QUARTERS = 4
 ENOUGH_PAIRS = 20
 PARETO = 0.80
 STALE_DAYS = 45
+COMPARED = 3  # closing days: this one and the two before
 COIN = 0.60
 
 
@@ -89,7 +90,7 @@ def long_tail(result: Segmentation) -> Finding:
         return nothing("long_tail", say("segmentation.tail_none"), ("K016",))
     quarter = tail.thinning.set_index("lost_share").loc[0.25]
     ends = (quarter["revenue_lost_lower"], quarter["revenue_lost_upper"])
-    verdict, reason = judge(*gates(result))
+    verdict, reason = judge(*gates(result), _whole_window(result))
     return Finding(
         "segmentation.long_tail",
         say(
@@ -97,6 +98,7 @@ def long_tail(result: Segmentation) -> Finding:
             n=tail.accounts,
             share=tail.revenue_share,
             lost=quarter["revenue_lost"],
+            covered=result.covered_months,
             low=ends[0],
             high=ends[1],
             lost_share=quarter["share_of_revenue"],
@@ -118,12 +120,10 @@ def largest_accounts(result: Segmentation) -> Finding:
     if not n or rows["share_of_revenue"].isna().any():
         return nothing("largest", say("segmentation.no_revenue", months=result.months), ("K033",))
     first, last = rows.iloc[0], rows.iloc[-1]
-    covered = result.covered_months
-    values = {"one": first["share_of_revenue"], "lost": first["revenue_lost"] * 12 / covered, "covered": covered}
+    values = {"one": first["share_of_revenue"], "lost": first["revenue_lost"], "covered": result.covered_months}
     values |= {"count": int(last["accounts"]), "many": last["share_of_revenue"]}
     branch = "largest_one" if n == 1 else "largest" if values["count"] > 1 else "largest_few"
-    short = say("segmentation.short_window", covered=covered, months=result.months)
-    verdict, reason = judge(*gates(result), Gate(covered >= result.months, Verdict.CAUTION, short))
+    verdict, reason = judge(*gates(result), _whole_window(result))
     return Finding(
         "segmentation.largest",
         say(f"segmentation.{branch}", **values),
@@ -143,7 +143,7 @@ def abc_classes(result: Segmentation) -> Finding:
         return nothing("classes", say("segmentation.no_revenue", months=result.months), ("K014",))
     borderline, near = (int(accounts[name].sum()) for name in ("is_borderline", "near_cut"))
     values = {"a": int(counts["A"]), "b": int(counts["B"]), "c": int(counts["C"]), "n": len(accounts)}
-    verdict, reason = judge(*gates(result))
+    verdict, reason = judge(*gates(result), _whole_window(result))
     return Finding(
         "segmentation.classes",
         say(
@@ -269,7 +269,7 @@ def loyalty_notes(result: Segmentation) -> list[str]:
     notes = [say(f"segmentation.proxy_{branch}", share=share, n=n)]
     then, now = result.serialisation.iloc[0], result.serialisation.iloc[-1]
     if now["accounts"]:
-        branch, points = _serialised(then, now)
+        branch, points = _serialised(then, now) if len(result.serialisation) == COMPARED else ("new", 0.0)
         key = f"segmentation.serialisation_{'proxy_' if now['basis'] == PROXY else ''}{branch}"
         ends = {"low": now["share_lower"], "high": now["share_upper"]}
         notes.append(say(key, n=int(now["accounts"]), share=now["share"], points=100 * abs(points), **ends))
@@ -294,10 +294,21 @@ def gates(result: Segmentation) -> tuple[Gate, ...]:
     stale = (result.as_of - result.last_order).days if result.last_order else 0
     return (
         Gate(n > 0, Verdict.NO_CONCLUSION, say("segmentation.no_revenue", months=result.months)),
-        Gate(n >= ENOUGH_ACCOUNTS, Verdict.CAUTION, say("findings.few_accounts", n=n, needed=ENOUGH_ACCOUNTS)),
+        enough(n),
         Gate(stale <= STALE_DAYS, Verdict.CAUTION, say("findings.stale", days=stale)),
         Gate(not result.is_part, Verdict.CAUTION, say("segmentation.part")),
     )
+
+
+def enough(n: int) -> Gate:
+    """Whether there are accounts enough for more than caution."""
+    return Gate(n >= ENOUGH_ACCOUNTS, Verdict.CAUTION, say("findings.few_accounts", n=n, needed=ENOUGH_ACCOUNTS))
+
+
+def _whole_window(result: Segmentation) -> Gate:
+    """Whether the book covers all of the window."""
+    covered, months = result.covered_months, result.months
+    return Gate(covered >= months, Verdict.CAUTION, say("segmentation.short_window", covered=covered, months=months))
 
 
 def comparable(result: Segmentation) -> Gate:

@@ -38,7 +38,7 @@ from kamlib.studies.segmentation.rfm import SEGMENTS, cut_points
 from kamlib.studies.segmentation.rulebook import managerial, segment_counts
 from kamlib.studies.segmentation.selection import DECISIONS, decide, roster
 from kamlib.studies.segmentation.stages import SILENT, STAGES, funnel, is_silent, lifecycle, relationship
-from kamlib.studies.segmentation.standing import Standing, standings
+from kamlib.studies.segmentation.standing import COST_KNOWN, Standing, standings
 from kamlib.studies.segmentation.tail import long_tail
 from kamlib.studies.segmentation.trend import quarters
 from kamlib.studies.segmentation.vip import are_declared, eligible, limits, lines_since, vip
@@ -171,7 +171,7 @@ def measure(
         absent=tuple(name for name in EVIDENCE_TABLES if name not in book.tables),
         accounts=accounts,
         concentration=intervals(buyers["revenue"], draws, level, seed),
-        margin_concentration=_of_margin(buyers, draws, level, seed),
+        margin_concentration=_of_margin(buyers, now.cost_known_share, draws, level, seed),
         lorenz=lorenz(buyers["revenue"]),
         quarters=trend,
         share_change=change,
@@ -183,7 +183,9 @@ def measure(
         segments=segment_counts(accounts["segment"], own) if len(own) else pd.DataFrame(),
         loyalties=_counts(accounts, "loyalty", "loyalty_basis"),
         proxy_agreement=agreement(accounts),
-        serialisation=serialisations({stood.as_of: day for stood, day in zip(days_stood, days, strict=True)}),
+        serialisation=serialisations(
+            {s.as_of: day for s, day in zip(days_stood, days, strict=True) if s.covered_months == now.covered_months}
+        ),
         card=card,
         matrix=matrix(accounts, card, book.settings.value("loyal_wallet_share")),
         payback=payback(book, now),
@@ -230,8 +232,9 @@ def _own_segment(accounts: pd.DataFrame, rules) -> pd.Series:
     return managerial(*(accounts[name] for name in columns), rules)
 
 
-def _of_margin(buyers: pd.DataFrame, draws: int, level: float, seed: int) -> dict[str, Interval]:
-    if buyers["margin"].isna().any() or buyers.empty:
+def _of_margin(buyers: pd.DataFrame, known: float, draws: int, level: float, seed: int) -> dict[str, Interval]:
+    """How margin is spread; empty where too little of it is known, or none was earned that could be shared out."""
+    if not (known >= COST_KNOWN and buyers["margin"].sum() > 0):
         return {}
     return intervals(buyers["margin"], draws, level, seed)
 

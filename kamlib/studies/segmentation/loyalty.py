@@ -8,9 +8,11 @@ From surveys, the last share of wallet within two years and its change since the
 *loyal*             a share at or above it that did not fall so far.
 
 The proxy sees only what an account buys from us, so it cannot tell a switcher: *loyal* is regular (an order in every
-quarter since its first) and either broad (at least as many categories as the median buyer, and two) or first in new
-products (regular alone, where the book knows neither categories nor launches); *no loyalty* is neither regular nor
-first; the rest is *unclear*. An account that did not buy in the window is not known.
+quarter since its first, two at least) and either broad (at least as many categories as the median buyer, and two) or
+first in new products (regular alone, where the book knows neither categories nor launches); *no loyalty* is neither
+regular nor first; the rest is *unclear*, and so is an account whose first order is less than a quarter old.
+
+An account that did not buy in the window is not known, whatever it answered before.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ def loyalty(accounts: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     does not know launches).
     """
     told, guessed = _by_survey(accounts, settings), _by_proxy(accounts)
-    is_told = told != ""
+    is_told = (told != "") & accounts["has_bought"].to_numpy(dtype=bool)
     basis = np.where(is_told, SURVEY, np.where(guessed["loyalty_proxy"] != UNKNOWN, PROXY, ""))
     named = np.where(is_told, told, guessed["loyalty_proxy"])
     return guessed.assign(loyalty=named, loyalty_basis=basis)
@@ -68,7 +70,8 @@ def _by_survey(accounts: pd.DataFrame, settings: Settings) -> np.ndarray:
 
 def _by_proxy(accounts: pd.DataFrame) -> pd.DataFrame:
     buys = accounts["has_bought"]
-    is_regular = buys & (accounts["quarters_active"] >= accounts["quarters_open"])
+    has_habit = accounts["quarters_open"] >= 2
+    is_regular = buys & has_habit & (accounts["quarters_active"] >= accounts["quarters_open"])
     categories, early = accounts["categories"], accounts["new_products"]
     usual = categories[buys].median() if categories[buys].notna().any() else np.nan
     is_broad = categories >= max(2.0, usual)
@@ -78,7 +81,7 @@ def _by_proxy(accounts: pd.DataFrame) -> pd.DataFrame:
     choices = [
         (~buys, UNKNOWN),
         (is_regular & (is_broad | first | (not is_telling)), LOYAL),
-        (~is_regular & ~first, UNATTACHED),
+        (has_habit & ~is_regular & ~first, UNATTACHED),
     ]
     proxy = np.select([flag.to_numpy(dtype=bool) for flag, _ in choices], [name for _, name in choices], UNCLEAR)
     columns = {"loyalty_proxy": proxy, "is_regular": is_regular, "is_broad": is_broad, "is_early": is_early}
@@ -122,6 +125,8 @@ def serialisation(accounts: pd.DataFrame) -> tuple[shares.Share, str]:
 
 def serialisations(days: Mapping[date, pd.DataFrame]) -> pd.DataFrame:
     """:func:`serialisation` of the accounts on several closing days, the oldest first.
+
+    The days should have windows of one length: the longer an account is seen, the more rarely it is regular.
 
     Returns
     -------

@@ -7,14 +7,15 @@ the criteria can be told their absence stops nobody either; ``criteria_met`` is 
 
 Tests (frequency, volume, margin, influence)
     an order in every quarter since its first; class A (so that an account large by class has met this one already);
-    margin rate at least the book's; at least a declared share of the book's value, or an account it referred, or a
-    high rating for reputation.
+    margin rate at least the book's (told where the cost of half of its revenue is known); at least a declared share of
+    the book's value, or an account it referred, or a high rating for reputation.
 Criteria
     *contract*: large, and under an unbroken chain of contracts for a year or more by the day (where the book has no
     contracts but reaches back two years, orders in both and in every quarter of the last stand in); *strategic*: named
     a strategic project account; *reputation*: rated high, or it referred others; *innovation*: rated high, or it took
-    up new products soon after launch; *market*: rated high, or it grew by a declared factor, or what it buys elsewhere
-    is at least a declared multiple of what it buys here. (Potential itself would say again that it is large.)
+    up new products soon after launch; *market*: rated high, or it grew by a declared factor, or the potential it
+    does not buy here is at least a declared multiple of what it does. (Potential itself would say again that it is
+    large.)
 Gates
     *fit*: rated fit, or else that it buys at all; *centralised*: enough of the spend through one buying centre;
     *recurring*: orders in two years of three, or in four months of them, and no single order above half of it all.
@@ -32,6 +33,7 @@ from kamlib.book.settings import Settings
 TESTS = ("frequency", "volume", "margin", "influence")
 CRITERIA = ("contract", "strategic", "reputation", "innovation", "market")
 GATES = ("fit", "centralised", "recurring")
+COSTED = 0.5  # below, an account's margin is mostly the book's own rate
 
 
 def qualify(accounts: pd.DataFrame, settings: Settings) -> pd.DataFrame:
@@ -51,7 +53,7 @@ def qualify(accounts: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     By account: ``test_…``, ``by_…`` and ``gate_…`` flags (missing where the book cannot tell), tests_met and
     tests_known, contract_marks (0 to 1), tests_missed, criteria_met and gates_failed (codes joined by ", "), lacks
     (what it would need to qualify: class, tests, criteria, gates), is_one_off (large by one order), qualifies,
-    qualifies_but_official, is_potential_alone (no criterion but what it buys elsewhere).
+    qualifies_but_official, is_potential_alone (no criterion but the potential it does not buy here).
     """
     flags = pd.concat(
         [_tests(accounts, settings), _criteria(accounts, settings), _gates(accounts, settings)], axis="columns"
@@ -92,7 +94,7 @@ def _tests(accounts: pd.DataFrame, settings: Settings) -> pd.DataFrame:
         {
             "test_frequency": (accounts["quarters_active"] >= accounts["quarters_open"]) & accounts["has_bought"],
             "test_volume": accounts["abc"] == "A",
-            "test_margin": _flag(rate >= book_rate, rate.notna()),
+            "test_margin": _flag(rate >= book_rate, rate.notna() & (accounts["costed_share"] >= COSTED)),
             "test_influence": _any(
                 _flag(share >= settings.value("influence_share"), share.notna()),
                 _flag(accounts["references_made"] >= 1, accounts["references_made"].notna()),

@@ -120,7 +120,11 @@ def _aligned(*columns) -> pd.DataFrame:
             column = _by_label(name, given, index)
         if pd.api.types.is_timedelta64_dtype(column):
             column = column / pd.Timedelta(days=1)
-        placed[name] = pd.array(pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan), dtype="Float64")
+        try:
+            numbers = pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
+        except (TypeError, ValueError) as error:
+            raise RequestError(f"{name} must be numbers: {error}") from None
+        placed[name] = pd.array(numbers, dtype="Float64")
     return pd.DataFrame(placed, index=index)
 
 
@@ -154,7 +158,7 @@ def _read_row(number: int, row) -> Rule:
     if isinstance(row, Mapping):
         return _read_mapping(number, row)
     if isinstance(row, Iterable) and not isinstance(row, str) and len(row := list(row)) == 2:
-        return Rule(str(row[0]), row[1])
+        return _read_mapping(number, {"segment": row[0], "when": row[1]})
     raise RequestError(f"rule {number} ({row!r}) must read {{segment: …, when: …}} or be a pair of the two")
 
 
@@ -163,8 +167,8 @@ def _read_mapping(number: int, row: Mapping) -> Rule:
     when = next((row[key] for key in _PREDICATES if key in row), None)
     if name is None and when is None and len(row) == 1:
         ((name, when),) = row.items()
-    if name is None or when is None:
-        lacking = "segment" if name is None else "predicate under 'when'"
+    if name in (None, "") or when is None:
+        lacking = "segment" if name in (None, "") else "predicate under 'when'"
         raise RequestError(f"rule {number} ({dict(row)!r}) has no {lacking}; write {{segment: …, when: …}}")
     return Rule(str(name), when)
 

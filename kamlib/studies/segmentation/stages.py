@@ -74,11 +74,13 @@ def is_silent(accounts: pd.DataFrame) -> pd.Series:
     Parameters
     ----------
     accounts
-        recency_days, first_purchase_days, orders_ever and orders; with fewer than four orders there is no habit.
+        recency_days, first_purchase_days, orders_ever and orders; with fewer than four orders, or all on one day,
+        there is no habit.
     """
     gaps = (accounts["orders_ever"] - 1).where(accounts["orders_ever"] >= FEWEST_ORDER_DAYS)
     usual = (accounts["first_purchase_days"] - accounts["recency_days"]) / gaps
-    return (accounts["orders"] > 0) & (accounts["recency_days"] > (GAPS * usual).clip(lower=LEAST_DAYS))
+    longest = (GAPS * usual.where(usual > 0)).clip(lower=LEAST_DAYS)
+    return (accounts["orders"] > 0) & (accounts["recency_days"] > longest)
 
 
 def funnel(book: Book, since) -> pd.DataFrame:

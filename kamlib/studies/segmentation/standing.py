@@ -41,7 +41,8 @@ class Standing:
     accounts
         One row for each account opened by then: the columns of the accounts table, and, for the window before the
         window: revenue_before and value_earlier (missing where the book does not reach back to its start); for the
-        window: revenue, margin (missing where no cost is known), value, orders, active_months, quarters_active
+        window: revenue, margin (missing where no cost is known), costed_share (the part of the account's revenue whose
+        cost is known), value, orders, active_months, quarters_active
         (three-month spans with an order) and quarters_open (spans since its first order), has_bought (an order, not
         credits alone) and has_line (anything booked, credits too); over all history: recency_days,
         first_purchase_days, orders_ever, mean_spend (money an order); over three years: years_active, months_active,
@@ -82,9 +83,12 @@ class Standing:
 
 
 def standings(ledger: Ledger, step: int, months: int = 12, basis: str = "auto") -> list[Standing]:
-    """:func:`stand` on the closing day, one and two steps of months before it, all valued alike."""
+    """:func:`stand` on the closing day, one and two steps of months before it, all valued alike.
+
+    Where one of them earned no margin all go by revenue; days before the first order have no say in it.
+    """
     found = [stand(ledger, back, months, basis) for back in (0, step, 2 * step)]
-    if len({standing.basis for standing in found}) > 1:
+    if len({standing.basis for standing in found if standing.covered_months}) > 1:
         return standings(ledger, step, months, "revenue")
     return found
 
@@ -132,6 +136,8 @@ def stand(ledger: Ledger, back: int = 0, months: int = 12, basis: str = "auto") 
     for name, back in (("", months), ("_recent", 12 * RECURRENCE_YEARS)):
         accounts[f"revenue{name}"] = sold[:, -back:].sum(axis=1)
         accounts[f"margin{name}"] = margin[:, -back:].sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        accounts["costed_share"] = costed[:, -months:].sum(axis=1) / accounts["revenue"].to_numpy()
     accounts["revenue_before"], accounts["value_earlier"] = _before(ledger, end, months, used, rate)
     accounts["value"] = value.sum(axis=1)
     accounts = accounts.join(_habits(ledger, as_of, window, end))

@@ -14,6 +14,8 @@ The rule as the domain text states it: a single purchase of mid or high grade go
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -71,8 +73,9 @@ def vip(orders: pd.DataFrame, single: float = 10_000, month: float = 20_000) -> 
     >>> vip(lines)[["account_id", "rule"]].values.tolist()
     [['0007', 'single']]
     """
-    if not (single > 0 and month > 0):
+    if not all(isinstance(limit, Real | Decimal) and limit > 0 for limit in (single, month)):
         raise RequestError(f"both VIP limits must be above zero; they are {single} and {month}")
+    single, month = float(single), float(month)
     lines = _counting_lines(orders)
     # Numbers stand in for the texts: each text is looked at once, however many lines it has.
     lines["account_id"], accounts = pd.factorize(lines["account_id"], sort=True)
@@ -152,7 +155,10 @@ def _largest(sums: pd.DataFrame, key: str, what: str, names: pd.Index | None = N
 
 
 def _is_taken_back(orders: pd.DataFrame, names: pd.Index) -> np.ndarray:
-    """Which orders a credit note of exactly their amount takes back, that day or later: the latest one before it."""
+    """Which orders a credit note of exactly their amount takes back, that day or later: the latest one before it.
+
+    A note takes back one order, and an order is taken back once: what several notes meet in, the first has.
+    """
     taken, notes = np.zeros(len(orders), dtype=bool), orders[orders["amount"] < 0]
     if notes.empty:
         return taken
@@ -161,10 +167,12 @@ def _is_taken_back(orders: pd.DataFrame, names: pd.Index) -> np.ndarray:
     rank = pd.factorize(names.take(placed["order_id"]), sort=True)[0]
     placed = placed.iloc[np.lexsort((rank, placed["order_date"]))]
     keys = ["account_id", "amount"]
-    pairs = pd.merge_asof(
-        notes[[*keys, "order_date"]], placed[[*keys, "order_date", "place"]], on="order_date", by=keys
-    )
-    taken[pairs["place"].dropna().astype(int)] = True
+    notes, placed = notes[[*keys, "order_date"]], placed[[*keys, "order_date", "place"]]
+    while len(notes):
+        pairs = pd.merge_asof(notes, placed, on="order_date", by=keys).dropna(subset="place")
+        taken[pairs["place"].astype(int)] = True
+        placed = placed[~placed["place"].isin(pairs["place"])]
+        notes = pairs[pairs.duplicated("place")].drop(columns="place")
     return taken
 
 
