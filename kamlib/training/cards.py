@@ -18,7 +18,7 @@ STYLE = """<style>
 .kam-exercise p {margin:.3em 0 .6em}
 .kam-exercise table {border-collapse:collapse; margin:.4em 0 .8em}
 .kam-exercise th, .kam-exercise td {border-bottom:1px solid #9995; vertical-align:top}
-.kam-exercise svg {max-width:100%; min-width:480px; height:auto}
+.kam-exercise svg {max-width:100%; height:auto}
 .kam-said {border-left:4px solid #8886; padding:.5em .9em; margin:.4em 0; background:#8881; max-width:800px}
 .kam-said.right {border-color:#2e7d32} .kam-said.wrong {border-color:#b3541e}
 .kam-box {border:1px solid #8886; border-radius:8px; padding:12px 16px; margin:6px 0 14px}
@@ -37,7 +37,7 @@ def card(question: Question) -> str:
     """Title, question, figure and table of an exercise."""
     parts = [f"<h4>{escape(question.title)}</h4>", f"<p>{escape(question.text)}</p>"]
     if question.series is not None:
-        parts.append(f'<div style="overflow-x:auto" tabindex="0">{draw_months(question.series)}</div>')
+        parts.append(draw_months(question.series))
     if question.rows is not None and question.kind in ("choice", "number"):
         parts.append(table(question.rows))
     return f'<div class="kam-exercise">{"".join(parts)}</div>'

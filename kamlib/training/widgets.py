@@ -128,7 +128,7 @@ def _grid(rows, controls: list[w.Widget], first: str) -> w.GridBox:
     for control, row in zip(controls, rows.itertuples(index=False), strict=True):
         pairs = zip(rows.columns, row, strict=True)
         children += [control, *(_cell(name, cards.escape(wording.cell(name, value))) for name, value in pairs)]
-    number, text = "minmax(64px, 150px)", "minmax(110px, max-content)"
+    number, text = "minmax(min-content, 150px)", "minmax(110px, max-content)"
     widths = " ".join(number if cards.is_number(name) else text for name in rows.columns)
     layout = w.Layout(grid_template_columns=f"{first} {widths}", grid_gap="2px 14px", overflow="auto hidden")
     return w.GridBox(children, layout=layout)

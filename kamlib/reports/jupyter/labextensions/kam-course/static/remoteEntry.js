@@ -55,7 +55,7 @@ _JUPYTERLAB['kam-course'] = (function () {
       const style = document.createElement('style');
       style.textContent =
         '.kam-course .jp-InputPlaceholder, .kam-course .jp-Notebook-footer { display: none; }' +
-        '.kam-course .jp-Notebook.jp-mod-scrollPastEnd::after { min-height: 2em; }' + // no blank page below the last chapter
+        '.kam-course { --jp-notebook-scroll-padding: 2em; }' + // no blank page below the last chapter
         '.kam-course .jp-RenderedMarkdown > blockquote { border: 1px solid var(--jp-brand-color1);' +
         ' border-radius: 6px; padding: 8px 14px; margin: 4px 0; }';
       document.head.append(style);
