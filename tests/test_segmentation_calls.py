@@ -549,7 +549,7 @@ def test_the_limits_are_parameters():
     assert _rules(lines, single=500, month=501) == {"x": "single"}
     with pytest.raises(RequestError, match="both VIP limits must be above zero; they are 0 and 5"):
         segmentation.vip(lines, single=0, month=5)
-    with pytest.raises(RequestError, match="they are 10000 and None"):
+    with pytest.raises(RequestError, match="they are '10000' and None"):
         segmentation.vip(lines, single="10000", month=None)
 
 

@@ -50,7 +50,7 @@ class Segmentation:
         ``near_cut``), RFM, ``segment``, loyalty, tests, criteria and gates, ``stage``, ``is_silent``, moves
         (``previous``, ``cause``), and ``decision`` with its ``reason``; see the modules named after these.
     concentration, margin_concentration
-        Gini, Herfindahl and top-20 % share with intervals, of revenue and of margin (empty where unknown).
+        Gini, Herfindahl and top-20 % share with intervals, of revenue and of margin (empty where unknown or none).
     lorenz, quarters, share_change, share_change_regular, tail
         The Lorenz curve, eight quarters of concentration, the change of the top share, the same without accounts whose
         size is one order, the long tail.
@@ -61,8 +61,8 @@ class Segmentation:
     proxy_agreement
         In what share of the accounts with both the loyalty proxy agrees with the survey, and of how many.
     serialisation
-        One row for each closing day: closes_on, the share of accounts that are loyal, first in new products or class
-        A, with its ends, of how many, and on what loyalty rests.
+        One row for each closing day whose window is as long as today's: closes_on, the share of accounts that are
+        loyal, first in new products or class A, with its ends, of how many, and on what loyalty rests.
     card, matrix, payback, vip
         The scorecard (``None`` without ratings), the portfolio matrix, investments against returns, VIP rows.
     lifecycle, funnel

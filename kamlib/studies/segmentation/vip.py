@@ -74,7 +74,7 @@ def vip(orders: pd.DataFrame, single: float = 10_000, month: float = 20_000) -> 
     [['0007', 'single']]
     """
     if not all(isinstance(limit, Real | Decimal) and limit > 0 for limit in (single, month)):
-        raise RequestError(f"both VIP limits must be above zero; they are {single} and {month}")
+        raise RequestError(f"both VIP limits must be above zero; they are {single!r} and {month!r}")
     single, month = float(single), float(month)
     lines = _counting_lines(orders)
     # Numbers stand in for the texts: each text is looked at once, however many lines it has.
