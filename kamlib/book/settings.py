@@ -44,7 +44,7 @@ THRESHOLDS: Mapping[str, Threshold] = MappingProxyType(
         "key_account_tests": Threshold(3, "of the four tests", CONVENTION, "K001"),
         "influence_share": Threshold(0.01, "share of the book's value", CONVENTION, "K001"),
         "growth_factor": Threshold(1.5, "times the year before", CONVENTION, "K005"),
-        "untapped_factor": Threshold(1.0, "times what it buys, still bought elsewhere", CONVENTION, "K005"),
+        "untapped_factor": Threshold(1.0, "times what it buys, potential not bought here", CONVENTION, "K005"),
         "high_rating": Threshold(4, "of 5", CONVENTION, "K004"),
         "fit_rating": Threshold(3, "of 5", CONVENTION, "K006"),
         "centralised_share": Threshold(

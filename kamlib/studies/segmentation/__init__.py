@@ -41,7 +41,7 @@ from kamlib.studies.segmentation.stages import SILENT, STAGES, funnel, is_silent
 from kamlib.studies.segmentation.standing import COST_KNOWN, Standing, standings
 from kamlib.studies.segmentation.tail import long_tail
 from kamlib.studies.segmentation.trend import quarters
-from kamlib.studies.segmentation.vip import are_declared, eligible, limits, lines_since, vip
+from kamlib.studies.segmentation.vip import are_declared, limits, named, vip, vip_since
 
 __all__ = ["Segmentation", "abc", "concentration", "managerial", "measure", "vip"]
 
@@ -114,20 +114,21 @@ def measure(
     cuts = check_cuts(book.settings.value("abc_cuts") if cuts is None else cuts)
     limit = int(book.settings.value("key_account_cap") if cap is None else cap)
     ledger = read_ledger(book, max(36, 2 * months, 3 * QUARTERS) + 2 * step)
-    now, then, earlier = days_stood = standings(ledger, step, months, value)
-    said = read_said(previous, now.basis, then.as_of)
-    windows = [(stood.starts_on, stood.as_of) for stood in days_stood]
     # The engine reads on, and samples are drawn, while the answers that are there are worked on.
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as drawer:
-        rated, facts = reader.submit(read_ratings, book), reader.submit(read_facts, book, windows)
-        lines = reader.submit(lines_since, book, then.as_of + timedelta(days=1))
+        rated = reader.submit(read_ratings, book)
+        now, then, earlier = days_stood = standings(ledger, step, months, value)
+        said = read_said(previous, now.basis, then.as_of)
+        windows = [(stood.starts_on, stood.as_of) for stood in days_stood]
+        facts = reader.submit(read_facts, book, windows)
+        since = reader.submit(vip_since, book, then.as_of + timedelta(days=1))
         drawn = drawer.submit(_firmness, now, cuts, draws, seed)
         drawn_then = drawer.submit(_firmness, then, cuts, min(draws, EARLIER_DRAWS), seed)
         drawn_trend = drawer.submit(quarters, ledger, QUARTERS, min(draws, TREND_DRAWS), level, seed)
         card, ratings = _judged(rated.result(), limit, seed)
         known = evidence(facts.result(), windows, now.accounts.index, ratings)
         days = [_described(book.settings, *day, cuts) for day in zip(days_stood, known, strict=True)]
-        bought_since, (trend, change) = lines.result(), drawn_trend.result()
+        eligible, (trend, change) = since.result(), drawn_trend.result()
         firmness = drawn.result(), drawn_then.result()
     days[1], accounts = days[1].join(firmness[1]), days[0].join(firmness[0])
     accounts = accounts.join(moves(book.settings, then, now, cuts, said))
@@ -189,7 +190,7 @@ def measure(
         card=card,
         matrix=matrix(accounts, card, book.settings.value("loyal_wallet_share")),
         payback=payback(book, now),
-        vip=eligible(bought_since, book.settings, accounts),
+        vip=named(eligible, accounts),
         lifecycle=_counts(accounts, "lifecycle", "lifecycle_by_deeds"),
         stages=_summary(accounts.assign(stage=accounts["stage"].mask(accounts["is_silent"], SILENT)), "stage", STAGES),
         funnel=funnel(book, now.starts_on),

@@ -176,11 +176,13 @@ def _is_taken_back(orders: pd.DataFrame, names: pd.Index) -> np.ndarray:
     return taken
 
 
-def lines_since(book: Book, since: date) -> pd.DataFrame:
-    """Order lines of a book from a day on, as :func:`vip` wants them, one for each order, day and grade.
+def vip_since(book: Book, since: date) -> pd.DataFrame:
+    """Who meets the rule a book declares by what was bought from a day on: what :func:`vip` returns."""
+    return vip(_lines_since(book, since), *limits(book.settings))
 
-    ``tier`` is there where the book's products have one.
-    """
+
+def _lines_since(book: Book, since: date) -> pd.DataFrame:
+    """Order lines as :func:`vip` wants them, one for each order, day and grade, where products have one."""
     lines = book.table("orders", "account_id", "order_id", "order_date", "product_id", "revenue")
     lines = lines.filter(lines.order_date >= since)
     keys = ["account_id", "order_id", "order_date"]
@@ -201,19 +203,14 @@ def are_declared(settings: Settings) -> bool:
     return all(settings.thresholds[name] is not THRESHOLDS[name] for name in LIMITS)
 
 
-def eligible(lines: pd.DataFrame, settings: Settings, accounts: pd.DataFrame) -> pd.DataFrame:
-    """Who meets the rule a book declares, with name and the flag of public offices.
+def named(found: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
+    """What :func:`vip` found with name and the flag of public offices.
 
     Parameters
     ----------
-    lines
-        What :func:`lines_since` found.
-    settings
-        The book's settings, with the limits.
     accounts
-        name and is_official by account; lines of any other account are left out.
+        name and is_official by account; any other account is left out.
     """
-    found = vip(lines, *limits(settings))
     found = found[codes(accounts.index, found["account_id"]) >= 0].reset_index(drop=True)
-    named = accounts[["name", "is_official"]].reindex(found["account_id"])
-    return found.assign(name=named["name"].to_numpy(), is_official=named["is_official"].to_numpy(dtype=bool))
+    known = accounts[["name", "is_official"]].reindex(found["account_id"])
+    return found.assign(name=known["name"].to_numpy(), is_official=known["is_official"].to_numpy(dtype=bool))
