@@ -347,6 +347,16 @@ def _await(url: str, server: subprocess.Popen, seconds: float = 60) -> None:
             time.sleep(0.2)
 
 
+def _scroll_to(page, text: str) -> None:
+    page.mouse.move(700, 500)
+    for _ in range(300):
+        if page.get_by_text(text).is_visible():
+            return
+        page.mouse.wheel(0, 2000)
+        page.wait_for_timeout(100)
+    pytest.fail(f"{text!r} is nowhere on the page")
+
+
 @pytest.mark.browser
 @pytest.mark.slow
 def test_a_learner_answers_by_mouse_alone_and_progress_outlives_the_kernel(browser, lab, place):
@@ -359,6 +369,8 @@ def test_a_learner_answers_by_mouse_alone_and_progress_outlives_the_kernel(brows
     page.set_default_timeout(90_000)
     page.goto(f"{lab}/lab/tree/notebooks/training/01_role.ipynb")
     page.get_by_role("button", name=wording.say("guest")).click()  # the page has run by itself
+    _scroll_to(page, "cells hidden")  # the code for analysts is folded
+    page.mouse.wheel(0, -100_000)
     box = page.locator(".kam-box").filter(has_text=question.title)
     box.get_by_text(question.options[question.answer], exact=True).last.click()
     box.get_by_role("button", name=wording.say("check")).click()

@@ -26,6 +26,16 @@ _JUPYTERLAB['kam-course'] = (function () {
     return release;
   }
 
+  const isFolded = cell => cell.model.getMetadata('jp-MarkdownHeadingCollapsed') === true;
+
+  // Folds chapters that are marked as folded: to run a cell opens the chapter it stands in.
+  async function fold(app, widget, places) {
+    for (const place of places) {
+      widget.content.activeCellIndex = place;
+      await app.commands.execute('notebook:move-cursor-heading-above-or-collapse');
+    }
+  }
+
   async function runOnce(app, widget, begun) {
     const context = widget && widget.context;
     if (!context || !widget.isVisible || begun.has(context) || !FOLDER.test(context.path || '')) return;
@@ -42,7 +52,9 @@ _JUPYTERLAB['kam-course'] = (function () {
       return;
     }
     const release = holdAtTop(widget);
+    const folded = [...widget.content.widgets.keys()].filter(place => isFolded(widget.content.widgets[place]));
     await app.commands.execute('notebook:run-all-cells', { semanticWidget: widget.id });
+    await fold(app, widget, folded);
     context.model.dirty = false; // nothing was written by the learner: no autosave, no question when it is closed
     widget.content.activeCellIndex = 0;
     setTimeout(release, SETTLED_MS);
