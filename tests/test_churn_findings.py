@@ -350,6 +350,8 @@ def test_the_share_kept_is_said_to_be_declared(result):
 
 def test_silence_is_counted_or_absent(result):
     assert "accounts are silent" in findings.silent_accounts(result).sentence
+    silent = result.accounts[result.accounts["is_silent"]]
+    assert silent.loc[silent["margin_lost"].idxmax(), "name"] in findings.silent_accounts(result).sentence
     none = result.accounts.assign(is_silent=False)
     assert findings.silent_accounts(replace(result, accounts=none)).sentence.startswith("None of")
 

@@ -181,7 +181,7 @@ ABSENT = {
     "contacts": (findings.due_contacts, "contacts"),
     "complaints": (findings.due_complaints, "complaints"),
     "contracts": (findings.due_contracts, "contracts"),
-    "executives": (findings.due_executives, "contacts"),
+    "executives": (findings.due_executives, "executives"),
     "logs": (findings.due_logs, "logs"),
 }
 
@@ -192,6 +192,13 @@ def test_what_cannot_be_listed_is_said_in_one_sentence(tmp_path, group):
     say_it, key = ABSENT[group]
     found = say_it(_measure(frames, tmp_path / "book"))
     assert (found.sentence, found.verdict) == (say(f"due_list.{key}_absent"), "no conclusion")
+
+
+def test_no_meeting_of_executives_is_asked_for_where_nobody_records_who_was_met(tmp_path):
+    frames = small_frames()
+    frames["visits"] = frames["visits"].drop(columns="level")
+    result = _measure(frames, tmp_path / "book")
+    assert "executives" in result.absent and result.of("executives").empty
 
 
 def _said(kinds=(), overdue=0, **changed):

@@ -19,6 +19,7 @@ from kamlib.errors import RequestError
 from kamlib.reports import folder
 from kamlib.reports import render as render_module
 from kamlib.reports.render import Request, periods_asked, render, side_by_side
+from kamlib.reports.spec import read_reports
 
 from books import small_book
 from toy_notebooks import GOOD, PARAMETERS, write_notebook
@@ -280,6 +281,15 @@ def test_the_parameters_cell_of_the_toy_is_itself_valid():
 )
 def test_a_schedule_asks_for_the_last_period_and_catches_up(asked, period, since, labels):
     assert periods_asked(asked, period, since, today=dt.date(2026, 11, 23)) == labels
+
+
+def test_a_set_made_for_another_kind_of_period_is_refused_with_the_one_meant():
+    with pytest.raises(RequestError, match="weekly is made for a week, and 2026-Q3 is a quarter; name a week such as"):
+        periods_asked(["weekly"], "2026-Q3")
+
+
+def test_a_whole_set_is_fanned_out():
+    assert [report.each for report in read_reports(["weekly"], each="manager")] == ["manager", "manager"]
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,13 @@ def periods_asked(asked: list[str], period: str, since: str | None = None, today
     ['2026-Q1', '2026-Q2', '2026-Q3']
     """
     kind = kind_of_period(asked)
-    last = Period.containing(today or date.today(), kind).previous() if period == "last" else Period.parse(period)
+    ended = Period.containing(today or date.today(), kind or "quarter").previous()
+    last = ended if period == "last" else Period.parse(period)
+    if kind and last.kind != kind:
+        raise RequestError(
+            f"{', '.join(asked)} is made for a {kind}, and {last.label} is a {last.kind}; name a {kind} such as "
+            f"{Period.containing(last.end, kind).label}, or the notebooks one by one for another period"
+        )
     first = Period.parse(since) if since else last
     if first.kind != last.kind:
         raise RequestError(f"--since {first.label} is a {first.kind} and --period {last.label} a {last.kind}")

@@ -44,7 +44,7 @@ def read_reports(asked: list[str], given: Mapping[str, str] | None = None, each:
     given
         Parameters from the command line, as text; each must belong to at least one of the notebooks.
     each
-        Fan out every notebook asked for by name: ``account``, ``manager``, ``region`` or ``industry``.
+        Fan out every report: ``account``, ``manager``, ``region`` or ``industry``. What a spec says of one goes first.
 
     Raises
     ------
@@ -70,17 +70,17 @@ def read_reports(asked: list[str], given: Mapping[str, str] | None = None, each:
 def _read(name: str, each: str) -> list[Report]:
     spec = _spec_path(name)
     if spec:
-        return [_entry(entry, spec) for entry in _entries(spec)]
+        return [_entry(entry, spec, each) for entry in _entries(spec)]
     return [_report(_notebook_path(name), {}, each)]
 
 
 def kind_of_period(asked: list[str]) -> str:
-    """The kind of period (quarter, month …) that the specs asked for are made for; quarter for notebooks alone."""
+    """The kind of period (quarter, month …) that the specs asked for are made for; empty for notebooks alone."""
     paths = [path for name in asked if (path := _spec_path(name))]
     kinds = {(yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("period", "quarter") for path in paths}
     if len(kinds) > 1:
         raise RequestError(f"the specs asked for are made for different periods: {', '.join(sorted(kinds))}")
-    return kinds.pop() if kinds else "quarter"
+    return kinds.pop() if kinds else ""
 
 
 def _spec_path(name: str) -> Path | None:
@@ -101,11 +101,11 @@ def _entries(path: Path) -> list[dict]:
     return [entry if isinstance(entry, dict) else {"notebook": entry} for entry in content["reports"]]
 
 
-def _entry(entry: dict, spec: Path) -> Report:
+def _entry(entry: dict, spec: Path, each: str) -> Report:
     _refuse_unknown(entry, _REPORT_KEYS, spec)
     if "notebook" not in entry:
         raise RequestError(f"{spec}: an entry of 'reports' names no notebook: {entry}")
-    return _report(_notebook_path(str(entry["notebook"])), entry.get("parameters") or {}, entry.get("each", ""))
+    return _report(_notebook_path(str(entry["notebook"])), entry.get("parameters") or {}, entry.get("each") or each)
 
 
 def _refuse_unknown(entry: Mapping, known: set[str], where: Path) -> None:

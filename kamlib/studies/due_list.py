@@ -29,12 +29,12 @@ GROUPS = {
 RULES = ("prospect_contact_days", "customer_contact_days", "log_check_days")
 CHANNELS = ("visit", "call", "video", "email", "event")
 STAGE_COLUMNS = ["stage", "accounts", "overdue", "never", "allowed_days"]
-_NEEDS = {
-    "contacts": "visits",
-    "complaints": "cases",
-    "contracts": "contracts",
-    "executives": "visits",
-    "logs": "visits",
+_NEEDS = {  # group: the table it is told from, and the column
+    "contacts": ("visits",),
+    "complaints": ("cases",),
+    "contracts": ("contracts",),
+    "executives": ("visits", "level"),
+    "logs": ("visits",),
 }
 
 
@@ -130,7 +130,7 @@ def measure(
         Names(accounts.set_index("account_id")["name"], manager_names(book)),
         rhythm.stages if rhythm else pd.DataFrame(columns=STAGE_COLUMNS),
         _managers(rows, accounts),
-        tuple(group for group, table in _NEEDS.items() if table not in book.tables),
+        tuple(group for group, needed in _NEEDS.items() if not _can_tell(book, *needed)),
         int(keys.sum()),
         keys_from,
         book.has("visits", "logged_on"),
@@ -150,6 +150,10 @@ def _accounts(book: Book, rhythm: Cadence | None) -> pd.DataFrame:
     return frame.merge(rhythm.accounts[kept], on="account_id", how="left")
 
 
+def _can_tell(book: Book, table: str, *columns: str) -> bool:
+    return table in book.tables and (not columns or book.has(table, *columns))
+
+
 def _executives(book: Book) -> pd.Series:
     """By account: the day of the last contact of an executive."""
     visits = book.table("visits", "account_id", "visit_date", "level").filter(lambda t: t.level == "executive")
@@ -161,7 +165,8 @@ def _parts(book: Book, accounts: pd.DataFrame, keys: pd.Series, span: Period, as
     settings, parts = book.settings, [dues.milestones_due(accounts, as_of)]
     if "visits" in book.tables:
         parts.append(dues.silent_due(dues.contacts_due(accounts, as_of), silent(book, as_of)))
-        parts.append(dues.executive_due(accounts[keys], _executives(book), settings, as_of))
+        if _can_tell(book, *_NEEDS["executives"]):
+            parts.append(dues.executive_due(accounts[keys], _executives(book), settings, as_of))
         parts.append(dues.logs_due(_unlogged(book, accounts, span, as_of), settings))
     managers = accounts[["account_id", "manager_id"]]
     if "cases" in book.tables:

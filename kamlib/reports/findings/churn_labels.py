@@ -34,6 +34,10 @@ def silent_accounts(result: Churn) -> Finding:
     short = Gate(days > YEAR_DAYS, Verdict.CAUTION, say("churn.short_book", days=days))
     verdict, reason = judge(short, fresh(result))
     sentence = say(f"churn.{branch}", margin=float(silent["margin_lost"].sum()), **values)
+    if len(silent) > 1 and silent["margin_lost"].max() > 0:
+        largest = silent.loc[silent["margin_lost"].idxmax()]
+        first = largest["account_id"] if pd.isna(largest["name"]) else largest["name"]
+        sentence = " ".join([sentence, say("churn.silent_first", first=first, most=largest["margin_lost"])])
     return Finding("churn.silent", sentence, len(silent), "accounts", n=len(result.accounts), verdict=verdict,
                    reason=reason, decision=say("churn.silent_decision") if len(silent) > 1 else "",
                    practices=("K090",))  # fmt: skip

@@ -34,7 +34,9 @@ def churn_agenda(result: Churn) -> pd.DataFrame:
     rows = result.agenda
     beside = rows.assign(reasons=[[code for code in codes if code not in TOLD] for codes in rows["reasons"]])
     to_do = ["; ".join(say(f"churn.sign_{sign}") for sign in signs) for signs in rows["signs"]]
-    return _named(result, rows.assign(to_do=to_do, why=_reasons(beside))).drop(columns=["signs", "reasons"])
+    risk = rows["account_id"].map(result.accounts.set_index("account_id")["risk"])
+    why = _with_size(_reasons(beside), risk, rows["signs"].map(lambda signs: "call" in signs))
+    return _named(result, rows.assign(to_do=to_do, why=why)).drop(columns=["signs", "reasons"])
 
 
 def churn_accounts(result: Churn, *actions: str) -> pd.DataFrame:
@@ -52,9 +54,7 @@ def churn_accounts(result: Churn, *actions: str) -> pd.DataFrame:
     # What the month's list says of an account is said of it everywhere.
     listed = churn_agenda(result).set_index("account_id")["to_do"]
     words = rows["account_id"].map(listed.astype(object)).where(rows["account_id"].isin(listed.index), words)
-    why = pd.Series(_reasons(rows), rows.index)
-    is_large = (why == "") & (rows["action"] == "call")
-    why[is_large] = [say("churn.reason_size", risk=risk) for risk in rows.loc[is_large, "risk"]]
+    why = _with_size(_reasons(rows), rows["risk"], rows["action"] == "call")
     why[(why == "") & rows["is_judged"]] = say("churn.reason_none")
     standing = rows["status"].map({status: say(f"churn.standing_{status}") for status in STATUSES})
     why = why.where(why != "", standing)  # who is not judged has no signs, but a standing
@@ -62,9 +62,16 @@ def churn_accounts(result: Churn, *actions: str) -> pd.DataFrame:
     return _named(result, shown).reset_index(drop=True)
 
 
-def _reasons(rows: pd.DataFrame) -> list[str]:
+def _reasons(rows: pd.DataFrame) -> pd.Series:
     """The reasons of each account in words, empty where there is none."""
-    return ["; ".join(say(f"churn.reason_{code}") for code in codes) for codes in rows["reasons"]]
+    told = ["; ".join(say(f"churn.reason_{code}") for code in codes) for codes in rows["reasons"]]
+    return pd.Series(told, rows.index, dtype="object")
+
+
+def _with_size(why: pd.Series, risk: pd.Series, is_call: pd.Series) -> pd.Series:
+    """Reasons, with its size as the reason to call an account that has no other."""
+    is_large = (why == "") & is_call.astype(bool)
+    return why.mask(is_large, risk[is_large].map(lambda risk: say("churn.reason_size", risk=risk)))
 
 
 def _named(result: Churn, rows: pd.DataFrame) -> pd.DataFrame:

@@ -141,8 +141,7 @@ def due_keys(result: DueList) -> str:
 
 def _group(result: DueList, group: str, values: dict, value: int, n: int, decision: str = "") -> Finding:
     if group in result.absent:
-        key = "contacts" if group == "executives" else group
-        return _nothing(group, say(f"due_list.{key}_absent"))
+        return _nothing(group, say(f"due_list.{group}_absent"))
     is_empty = result.of(group).empty
     sentence = say(f"due_list.{group}_{'none' if is_empty else 'some'}", **values)
     decision = "" if is_empty else say(f"due_list.{decision or group + '_decision'}", **values)
