@@ -141,22 +141,27 @@ def exact(money: ibis.Value) -> ibis.Value:
 def _rhythm(lines: ibis.Table, window: _Window) -> ibis.Table:
     """Purchase days of all time, and the revenue of both windows, from one row for each account and day."""
     days = lines.group_by("account_id", day=lines.order_date).aggregate(net=exact(lines.revenue).sum())
-    days = days.mutate(is_purchase=days.net > 0)
-    days = days.mutate(last=days.day.lag().over(group_by=["account_id", "is_purchase"], order_by="day"))
     now, before = window.has(days.day), days.day >= ibis.literal(window.previous)
-    gap = days.day.delta(days["last"], unit="day")
-    # Purchase days follow each other, so a month is counted on its first one; nothing needs to be told apart.
-    is_first = days["last"].isnull() | ~window.has(days["last"]) | (window.month(days["last"]) < window.month(days.day))
-    return days.group_by("account_id").aggregate(
-        first_order=days.day.min(where=days.is_purchase),
-        last_order=days.day.max(where=days.is_purchase),
-        order_days=(now & days.is_purchase).sum(),
-        active_months=(now & days.is_purchase & is_first).sum(),
-        gap_median_days=gap.median(where=days.is_purchase),
-        gap_mean_days=gap.mean(where=days.is_purchase),
+    money = days.group_by("account_id").aggregate(
         revenue=days.net.sum(where=now).cast("float64"),
         revenue_previous=days.net.sum(where=before & ~now).cast("float64"),
     )
+    # Two columns alone go through the window, which else takes more memory than the engine may have.
+    bought = days.filter(days.net > 0).select("account_id", "day")
+    bought = bought.mutate(last=bought.day.lag().over(group_by="account_id", order_by="day"))
+    gap, is_now = bought.day.delta(bought["last"], unit="day"), window.has(bought.day)
+    # Purchase days follow each other, so a month is counted on its first one; nothing needs to be told apart.
+    begun = window.month(bought["last"]) < window.month(bought.day)
+    is_first = bought["last"].isnull() | ~window.has(bought["last"]) | begun
+    rhythm = bought.group_by("account_id").aggregate(
+        first_order=bought.day.min(),
+        last_order=bought.day.max(),
+        order_days=is_now.sum(),
+        active_months=(is_now & is_first).sum(),
+        gap_median_days=gap.median(),
+        gap_mean_days=gap.mean(),
+    )
+    return money.left_join(rhythm, "account_id").drop("account_id_right")
 
 
 def _orders(lines: ibis.Table, window: _Window) -> ibis.Table:
