@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from kamlib import open_book
+from kamlib.book.public_holidays import public_holidays
 from kamlib.errors import RequestError
 from kamlib.reports import figures, findings
 from kamlib.reports.sentences import say
@@ -31,6 +32,11 @@ def _measure(frames, folder, period="2026-W39", as_of="2026-09-27", **more):
 def test_working_days_leave_out_weekends_and_public_holidays():
     week = date(2026, 9, 21), date(2026, 9, 27)
     assert (PLAIN.count(*week), WorkingDays(["TW"]).count(*week)) == (5, 4)  # the 25th is the Moon Festival
+
+
+def test_holidays_have_the_same_names_whatever_language_the_machine_speaks(monkeypatch):
+    monkeypatch.setenv("LANGUAGE", "zh_TW")
+    assert public_holidays("TW", [2026]).get("2026-02-17") == "Chinese New Year"
 
 
 def test_a_country_without_a_calendar_is_refused():

@@ -1,4 +1,4 @@
-"""The public holidays of a country, by their English names where the calendar has them."""
+"""The public holidays of a country, by their English names on every machine."""
 
 from __future__ import annotations
 
@@ -31,12 +31,7 @@ def public_holidays(country: str, years: Iterable[int], observed: bool = True) -
     >>> public_holidays("TW", [2026]).get("2026-02-17")
     'Chinese New Year'
     """
-    years = list(years)
-    try:
-        languages = holidays.list_supported_countries()
-        has_english = "en_US" in languages.get(country, [])
-        return holidays.country_holidays(
-            country, years=years, observed=observed, language="en_US" if has_english else None
-        )
-    except NotImplementedError:
-        raise RequestError(f"book.yml: no holidays are known for country {country!r}; use codes as 'TW'") from None
+    if country not in holidays.list_supported_countries():
+        raise RequestError(f"book.yml: no holidays are known for country {country!r}; use codes as 'TW'")
+    # Without a language the names would come in that of the machine. A calendar with one language takes no notice.
+    return holidays.country_holidays(country, years=list(years), observed=observed, language="en_US")
