@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 import yaml
 from hypothesis import strategies as st
 
-from kamlib.book.tables import REQUIRED, TABLES, contract
+from kamlib.book.contract import TABLES, contract
+from kamlib.book.tables import REQUIRED
 
 FIRST_DAY, LAST_DAY = dt.date(2024, 10, 1), dt.date(2026, 9, 30)
 SETTINGS = {"name": "Small book", "currency": "TWD", "timezone": "Asia/Taipei", "countries": ["TW"]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from kamlib.book.tables import TABLES
+from kamlib.book.contract import TABLES
 
 from books import FRAMES
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from kamlib.book.contract import TABLES
 from kamlib.book.dictionary import COMMAND, PATH, as_of_rule, dictionary, write_dictionary
-from kamlib.book.tables import TABLES
 
 
 def test_the_committed_dictionary_is_current():

@@ -8,8 +8,8 @@ import pytest
 
 from kamlib import open_book
 from kamlib.book.check import check
+from kamlib.book.contract import TABLES
 from kamlib.book.ingest import ingest
-from kamlib.book.tables import TABLES
 from kamlib.studies import churn
 
 MAPPINGS = Path(__file__).parents[1] / "data" / "mappings"

@@ -10,8 +10,8 @@ import pytest
 from bs4 import BeautifulSoup
 
 from kamlib import open_book
+from kamlib.book.contract import TABLES
 from kamlib.book.privacy import Privacy
-from kamlib.book.tables import TABLES
 from kamlib.errors import RequestError
 from kamlib.reports.render import Request, render
 

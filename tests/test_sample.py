@@ -9,9 +9,9 @@ import pytest
 
 from kamlib import open_book
 from kamlib.book import sample
+from kamlib.book.contract import TABLES
 from kamlib.book.periods import Period
 from kamlib.book.sample import read_truth, write_sample
-from kamlib.book.tables import TABLES
 from kamlib.errors import RequestError
 
 END = pd.Timestamp("2026-09-30")

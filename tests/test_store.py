@@ -17,7 +17,7 @@ from pandas.testing import assert_frame_equal
 
 from kamlib import open_book
 from kamlib.book import store
-from kamlib.book.tables import TABLES
+from kamlib.book.contract import TABLES
 from kamlib.errors import RequestError
 
 from books import arrow, small_book, small_frames, write_duckdb, write_folder, write_postgres

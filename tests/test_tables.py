@@ -2,7 +2,8 @@
 
 import pytest
 
-from kamlib.book.tables import REQUIRED, TABLES, contract
+from kamlib.book.contract import TABLES, contract
+from kamlib.book.tables import REQUIRED
 from kamlib.errors import RequestError
 
 from books import small_frames

@@ -6,7 +6,7 @@ from datetime import date
 
 import ibis
 
-from kamlib.book.tables import Table
+from kamlib.book.contract import Table
 
 
 def has_happened(table: ibis.Table, spec: Table, today: ibis.Value) -> ibis.Value:

@@ -10,10 +10,10 @@ import ibis
 import pandas as pd
 from ibis import _
 
+from kamlib.book.contract import TABLES, Table
 from kamlib.book.ingest.accounting import counted
 from kamlib.book.rules import ERROR, WARNING, Rule, rules_of
 from kamlib.book.store import Book
-from kamlib.book.tables import TABLES, Table
 
 _SAMPLE = 5
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kamlib.book.tables import REQUIRED, TABLES, Column, Table
+from kamlib.book.contract import TABLES, Column, Table
+from kamlib.book.tables import REQUIRED
 
 PATH = Path(__file__).resolve().parents[2] / "data" / "README.md"
 COMMAND = "python -m kamlib.book.dictionary"

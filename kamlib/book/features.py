@@ -24,9 +24,9 @@ import ibis
 import numpy as np
 import pandas as pd
 
+from kamlib.book.contract import contract
 from kamlib.book.periods import add_months, months_before
 from kamlib.book.store import Book
-from kamlib.book.tables import contract
 from kamlib.errors import RequestError
 
 FEATURES = (

@@ -17,7 +17,7 @@ import ibis
 import yaml
 from ibis.common.exceptions import TableNotFound
 
-from kamlib.book.tables import TABLES
+from kamlib.book.contract import TABLES
 from kamlib.errors import RequestError
 
 MEMORY_LIMIT = "2GB"  # for the engine; the frames it hands over come on top of it
@@ -169,7 +169,7 @@ def _duckdb_file(path: Path) -> Place:
         connection = _frugal(ibis.duckdb.connect(path, read_only=True))
     except Exception as error:
         raise RequestError(
-            f"{path} cannot be opened as a DuckDB file ({str(error).splitlines()[0]}); a book is a folder of Parquet "
+            f"{path} cannot be opened as a DuckDB file ({error}); a book is a folder of Parquet "
             f"tables, a .duckdb file, or a name in books.yml"
         ) from None
     settings = read_settings(path.with_suffix(".yml")) or read_settings(path.with_name("book.yml"))

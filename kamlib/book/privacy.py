@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import ibis
 
-from kamlib.book.tables import Table
+from kamlib.book.contract import Table
 from kamlib.errors import RequestError
 
 KEY = "KAM_REDACT_KEY"

@@ -8,8 +8,8 @@ from datetime import date
 
 import ibis
 
+from kamlib.book.contract import Column, Table
 from kamlib.book.periods import LABEL, LABELS
-from kamlib.book.tables import Column, Table
 
 ERROR, WARNING = "error", "warning"
 # Facts that happened; plans (contracts, promotions, events) may lie ahead.

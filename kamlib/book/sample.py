@@ -29,7 +29,8 @@ from kamlib.book.company.process import Process
 from kamlib.book.company.rebates import draw_rebates
 from kamlib.book.company.streams import Streams
 from kamlib.book.company.world import World, make_world
-from kamlib.book.tables import REQUIRED, TABLES
+from kamlib.book.contract import TABLES
+from kamlib.book.tables import REQUIRED
 from kamlib.errors import RequestError
 
 BLOCK = 2_000

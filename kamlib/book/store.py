@@ -21,10 +21,11 @@ import pandas as pd
 
 from kamlib.book import places
 from kamlib.book.asof import forget, has_begun, has_happened
+from kamlib.book.contract import TABLES, Table, contract
 from kamlib.book.periods import day
 from kamlib.book.privacy import Privacy
 from kamlib.book.settings import Settings
-from kamlib.book.tables import REQUIRED, TABLES, Table, contract
+from kamlib.book.tables import REQUIRED
 from kamlib.book.timezones import set_timezone
 from kamlib.errors import RequestError
 

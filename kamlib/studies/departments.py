@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from kamlib.book.contract import contract
 from kamlib.book.store import Book
-from kamlib.book.tables import contract
 
 STALE_DAYS = 45
 DEPARTMENTS = {

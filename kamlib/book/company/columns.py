@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kamlib.book.company.calendar import Calendar
-from kamlib.book.tables import contract
+from kamlib.book.contract import contract
 
 
 def make_table(name: str, columns: dict) -> pa.Table:

@@ -14,6 +14,7 @@ import ibis
 import yaml
 from ibis import _
 
+from kamlib.book.contract import TABLES
 from kamlib.book.ingest.accounting import IngestReport, Ledger, counted
 from kamlib.book.ingest.delimited import ROW
 from kamlib.book.ingest.likeness import look_alikes
@@ -23,7 +24,6 @@ from kamlib.book.ingest.rows import PartReader, alive
 from kamlib.book.ingest.specs import Mapping
 from kamlib.book.ingest.staging import IDENTITY, NTH, SRC, Staging
 from kamlib.book.places import literal_path
-from kamlib.book.tables import TABLES
 from kamlib.errors import RequestError
 
 _JUNK = {".DS_Store", "Thumbs.db", "desktop.ini"}

@@ -9,13 +9,13 @@ import ibis
 import ibis.expr.datatypes as dt
 from ibis.common.exceptions import IbisTypeError
 
+from kamlib.book.contract import Column
 from kamlib.book.ingest.cells import Cell, plain, text_of
 from kamlib.book.ingest.expressions import Evaluator, Failure
 from kamlib.book.ingest.formats import finite, read_truth, whole
 from kamlib.book.ingest.specs import ColumnSpec
 from kamlib.book.ingest.staging import Staging
 from kamlib.book.periods import LABEL, LABELS, day
-from kamlib.book.tables import Column
 from kamlib.errors import RequestError
 
 _KINDS = (

@@ -7,13 +7,14 @@ from collections.abc import Mapping as Named
 from pathlib import Path
 from types import MappingProxyType
 
+from kamlib.book.contract import TABLES
 from kamlib.book.ingest.file_specs import FORMAT_KEYS, read_file_spec, read_formats
 from kamlib.book.ingest.formats import DateFormat
 from kamlib.book.ingest.part_specs import TableReader
 from kamlib.book.ingest.sections import Section, near, read_yaml
 from kamlib.book.ingest.specs import Formats, Mapping
 from kamlib.book.settings import Settings
-from kamlib.book.tables import REQUIRED, TABLES
+from kamlib.book.tables import REQUIRED
 from kamlib.errors import RequestError
 
 

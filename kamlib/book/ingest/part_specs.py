@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping as Named
 from types import MappingProxyType
 
+from kamlib.book.contract import TABLES, Table
 from kamlib.book.ingest.file_specs import FORMAT_KEYS, read_drop, read_file_spec, read_formats
 from kamlib.book.ingest.grammar import is_expression, parse
 from kamlib.book.ingest.sections import Section, near
 from kamlib.book.ingest.specs import Changes, ColumnSpec, FileSpec, Formats, LookupSpec, OnePer, PartSpec
-from kamlib.book.tables import TABLES, Table
 from kamlib.errors import RequestError
 
 _PART_KEYS = (

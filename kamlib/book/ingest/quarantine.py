@@ -7,12 +7,13 @@ from graphlib import TopologicalSorter
 import ibis
 from ibis import _
 
+from kamlib.book.contract import TABLES
 from kamlib.book.ingest.accounting import Ledger
 from kamlib.book.ingest.likeness import list_values
 from kamlib.book.ingest.rows import alive
 from kamlib.book.ingest.specs import PartSpec
 from kamlib.book.ingest.staging import IDENTITY, NTH, PART, Staging
-from kamlib.book.tables import MODELS, TABLES
+from kamlib.book.tables import MODELS
 
 _MOST_KNOWN = 20_000
 IDENTICAL = "identical duplicate"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ibis
 from ibis import _
 
+from kamlib.book.contract import TABLES
 from kamlib.book.ingest.accounting import Ledger, counted
 from kamlib.book.ingest.cells import plain, text_of
 from kamlib.book.ingest.columns import Check, Typed, own_column, typed_column
@@ -16,7 +17,6 @@ from kamlib.book.ingest.likeness import list_values
 from kamlib.book.ingest.lookups import look_up
 from kamlib.book.ingest.specs import Changes, Mapping, OnePer, PartSpec
 from kamlib.book.ingest.staging import IDENTITY, NTH, PART, SRC, Rows, Staging
-from kamlib.book.tables import TABLES
 
 BAD, VALUE = "__bad", "__value"
 MAX_TIMES = 1_000

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from kamlib.book.contract import contract
 from kamlib.book.store import Book
-from kamlib.book.tables import contract
 from kamlib.errors import RequestError
 from kamlib.studies.dossier.shelf import OWN, BookRows, ShelfRows, rows_of
 

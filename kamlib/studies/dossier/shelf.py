@@ -19,10 +19,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kamlib.book.contract import contract
 from kamlib.book.features import exact, last_day
 from kamlib.book.periods import months_before
 from kamlib.book.store import Book
-from kamlib.book.tables import contract
 from kamlib.studies.portfolio import key_accounts
 
 SHELF = "KAM_SHELF"

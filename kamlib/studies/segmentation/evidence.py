@@ -15,11 +15,11 @@ import ibis
 import numpy as np
 import pandas as pd
 
+from kamlib.book.contract import contract
 from kamlib.book.features import exact
 from kamlib.book.grid import codes
 from kamlib.book.periods import DAYS_PER_YEAR, months_before
 from kamlib.book.store import Book
-from kamlib.book.tables import contract
 from kamlib.studies.segmentation.ratings import latest_ratings
 
 LOOK_BACK_MONTHS = 36
