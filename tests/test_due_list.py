@@ -11,6 +11,7 @@ from kamlib.book.settings import Settings
 from kamlib.errors import RequestError
 from kamlib.reports import findings
 from kamlib.reports.calendars import calendar
+from kamlib.reports.finding import headlines_first
 from kamlib.reports.reminders import in_words
 from kamlib.reports.sentences import say
 from kamlib.studies import actions, due_list, dues
@@ -232,14 +233,17 @@ def test_an_empty_list_is_no_comfort_where_the_book_cannot_tell():
     assert (part.verdict, part.reason) == ("caution", say("due_list.all_blind", named="complaints"))
     none = findings.due_all(_said(absent=("contacts", "complaints", "contracts")))
     assert (none.verdict, none.sentence, none.n) == ("no conclusion", none.reason, None)
+    last = {"verdict": "no conclusion", "n": 0}
+    assert headlines_first([last, {"verdict": none.verdict, "n": none.n}])[-1] == last
     assert findings.due_all(_said(["contact"], absent=("complaints",))).verdict == "usable"
 
 
 def test_contacts_count_customers_and_prospects_apart():
-    values = {"customers": 2, "prospects": 1, "lapsed": 1, "customer_days": 31, "prospect_days": 7, "n": 7}
-    assert findings.due_contacts(_said()).sentence == say("due_list.contacts_late", late=3, **values)
+    lapsed = say("due_list.contacts_lapsed", n=1)
+    values = {"customers": 2, "prospects": 1, "customer_days": 31, "prospect_days": 7, "n": 7}
+    assert findings.due_contacts(_said()).sentence == f"{say('due_list.contacts_late', late=3, **values)} {lapsed}"
     kept = _said(stages=_said().stages.assign(overdue=0))
-    assert findings.due_contacts(kept).sentence == say("due_list.contacts_kept", n=7, lapsed=1)
+    assert findings.due_contacts(kept).sentence == f"{say('due_list.contacts_kept', n=7)} {lapsed}"
 
 
 def test_an_old_log_calls_for_caution():

@@ -103,10 +103,19 @@ def test_a_trial_that_is_not_on_record_is_refused():
         finished(_Events(["a000"]), panel, class_of, "X")
 
 
+def test_a_trial_offered_to_nobody_that_bought_is_refused():
+    panel = _panel(accounts=6)
+    panel.loc[panel["account_id"] == "a000", "revenue"] = 0.0
+    with pytest.raises(RequestError, match="offers 0 of 5 accounts that bought before it"):
+        finished(_Events(["a000"]), panel, pd.Series("A", index=panel["account_id"].unique()), "E")
+
+
 def test_a_trial_that_has_not_run_its_months_is_refused():
     panel = _panel(accounts=6)
     class_of = pd.Series("A", index=panel["account_id"].unique())
-    with pytest.raises(RequestError, match="offers 1 of 6 accounts and has 1 of 3 complete months"):
+    with pytest.raises(
+        RequestError, match="offers 1 of 6 accounts that bought before it and has 1 of 3 complete months"
+    ):
         finished(_Events(["a000"], "2025-12-01"), panel, class_of, "E")
 
 

@@ -71,9 +71,12 @@ def test_every_meeting_is_a_working_day_and_has_its_brief_before(tmp_path):
     ("given", "says"),
     [
         ({"keys": _keys(())}, "There is no key account in this scope"),
-        ({"drop": ("visits",)}, "This book has no visits table, so it cannot be said which of the 3 key accounts"),
+        ({"drop": ("visits",)}, "This book does not record who was met by whom (level of visits), so it"),
         ({"visits": [_visit(f"{i:04d}", "2026-09-01") for i in (1, 2, 3)]}, "Executives have met all 3 key accounts"),
-        ({}, "Executives have met none of the 3 key accounts"),
+        (
+            {"visits": [_visit("0001", "2026-09-01") | {"level": "rep"}]},
+            "Executives have met none of the 3 key accounts",
+        ),
     ],
 )
 def test_coverage_has_a_sentence_for_each_case(tmp_path, given, says):

@@ -14,7 +14,6 @@ from kamlib.errors import RequestError
 from kamlib.reports import folder, index
 from kamlib.reports.pages import left_out, nearest, pages_of
 from kamlib.reports.render import Request, render
-from kamlib.reports.sentences import say
 from kamlib.reports.spec import read_reports
 
 from books import small_frames, write_folder
@@ -150,8 +149,8 @@ def test_the_index_lists_the_pages_of_a_notebook_by_account_name_and_first_headl
     [
         ("call", 0, ["call", "2026-10-02 Call it"]),
         ("call", 3, ["call", "2026-10-02, overdue: Call it"]),
-        (say("churn.action_leave"), 3, ["–", "2026-10-02, overdue: Call it"]),
-        (say("churn.action_leave"), 0, [say("churn.action_leave"), "2026-10-02 Call it"]),
+        ("leave", 3, ["–", "2026-10-02, overdue: Call it"]),
+        ("leave", 0, ["leave", "2026-10-02 Call it"]),
     ],
 )
 def test_the_search_over_accounts_tells_class_state_and_what_is_due_first_and_leads_to_the_dossier(
@@ -160,7 +159,7 @@ def test_the_search_over_accounts_tells_class_state_and_what_is_due_first_and_le
     where = tmp_path / "2026-Q3"
     for name in ("dossier", "visit_brief"):
         _page(where, name, "0007")
-    said = {"segmentation": {"class": "A"}, "churn": {"status": "off_season", "action": action}}
+    said = {"segmentation": {"class": "A"}, "churn": {"status": "off_season", "action": action, "action_code": action}}
     for name, columns in said.items():
         (_page(where, name) / "tables").mkdir()
         pd.DataFrame([{"account_id": "0007"} | columns]).to_parquet(where / name / "tables" / "accounts.parquet")

@@ -110,7 +110,7 @@ def headlines_first(found: list[dict]) -> list[dict]:
 
 def is_bare(finding: Mapping) -> bool:
     """Whether the book has nothing at all to judge a finding by."""
-    return finding["verdict"] == Verdict.NO_CONCLUSION and not finding["n"]
+    return finding["verdict"] == Verdict.NO_CONCLUSION and finding["n"] == 0
 
 
 def _plain(value):

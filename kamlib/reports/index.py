@@ -15,10 +15,11 @@ from kamlib.reports import failures, folder
 from kamlib.reports.finding import headlines_first
 from kamlib.reports.page import frame
 from kamlib.reports.sentences import say
+from kamlib.studies.churn.calls import LEAVE
 
 HEADLINES = 4
 _ALSO = (("PDF", "report.pdf"), ("Excel", "report.xlsx"))
-_ACCOUNT_COLUMNS = ("name", "class", "segment", "status", "decision", "action")
+_ACCOUNT_COLUMNS = ("name", "class", "segment", "status", "decision", "action", "action_code")
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def _accounts(reports: list[Path], where: Path) -> list[dict]:
             known.update({name: str(row[name]) for name in columns if str(row[name])})
     due, overdue = _first_due(reports, where)
     for key in overdue & {*seen}:
-        if seen[key]["action"] == say("churn.action_leave"):
+        if seen[key]["action_code"] == LEAVE:
             seen[key]["action"] = ""  # what its orders do not ask for, a rule does
     links = {key: "/".join([*report.relative_to(where).parts, "report.html"]) for key, report in pages.items()}
     return [

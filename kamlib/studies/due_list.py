@@ -52,7 +52,7 @@ class DueList:
         :func:`kamlib.studies.cadence.keep_rhythm` counts them, empty without visits.
     managers : one row each: manager_id, things_due, things_overdue, overdue_revenue (of twelve months, of the
         accounts with something overdue).
-    absent : groups that cannot be listed, since their table is not in the book.
+    absent : groups that cannot be listed, since their table, or the column they are told from, is not in the book.
     key_accounts : how many accounts are key accounts, and ``keys_from`` whether this period's ``segmentation`` says so
         or the ``book`` (see :func:`kamlib.studies.portfolio.key_accounts`).
     has_logs : whether the book says when contacts were written down.

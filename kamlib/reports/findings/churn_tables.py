@@ -58,7 +58,7 @@ def churn_accounts(result: Churn, *actions: str) -> pd.DataFrame:
     why[(why == "") & rows["is_judged"]] = say("churn.reason_none")
     standing = rows["status"].map({status: say(f"churn.standing_{status}") for status in STATUSES})
     why = why.where(why != "", standing)  # who is not judged has no signs, but a standing
-    shown = rows.drop(columns=["reasons", "first", "last"]).assign(why=why, action=words)
+    shown = rows.drop(columns=["reasons", "first", "last"]).assign(why=why, action=words, action_code=rows["action"])
     return _named(result, shown).reset_index(drop=True)
 
 
@@ -212,5 +212,4 @@ def churn_moves(result: Churn) -> pd.DataFrame:
 
 
 def _score(value: float, low: float, high: float, digits: int) -> str:
-    written = {"value": value, "low": low, "high": high}
-    return say("churn.score", **{n: f"{number:,.{digits}f}".replace("-", "−") for n, number in written.items()})
+    return say("churn.score", value=value, low=low, high=high, digits=digits)

@@ -62,13 +62,14 @@ def due_contacts(result: DueList) -> Finding:
     values = {
         "customers": counts.loc["customer", "overdue"],
         "prospects": counts.loc["prospect", "overdue"],
-        "lapsed": counts.loc["lapsed", "accounts"],
         "customer_days": result.rules["customer_contact_days"],
         "prospect_days": result.rules["prospect_contact_days"],
     }
     days = (result.as_of - result.last_contact).days if result.last_contact is not None else 0
     gate = Gate(days <= STALE_DAYS, Verdict.CAUTION, say("due_list.contacts_stale", days=days))
     sentence = say("due_list.contacts_late" if late else "due_list.contacts_kept", n=n, late=late, **values)
+    if lapsed := counts.loc["lapsed", "accounts"]:
+        sentence = f"{sentence} {say('due_list.contacts_lapsed', n=lapsed)}"
     return _counted("contacts", sentence, late, n, say("due_list.contacts_decision") if late else "", gate)
 
 

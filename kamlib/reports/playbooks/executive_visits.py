@@ -20,7 +20,7 @@ def coverage(result: VisitProgramme) -> Finding:
     n, practices = len(result.accounts), ("K083",)
     if not n:
         return said("executive_visits.coverage_nobody", practices=practices, verdict=Verdict.NO_CONCLUSION)
-    if not result.has_visits:
+    if not result.has_levels:
         return said("executive_visits.coverage_absent", None, n=n, practices=practices, verdict=Verdict.NO_CONCLUSION)
     met = int(result.accounts["is_covered"].sum())
     branch = "all" if met == n else "none" if not met else "some"

@@ -17,7 +17,8 @@ from kamlib.studies.markov import RecencyChain
 YEAR_DAYS = 365
 YEARLY_DISCOUNT = 0.10
 LEAST_RISK = 0.01  # below one in a hundred an account is not slipping away, however large it is
-ACTIONS = ("call", "ask", "leave", "wait", "win_back", "let_go", "decide")
+LEAVE = "leave"
+ACTIONS = ("call", "ask", LEAVE, "wait", "win_back", "let_go", "decide")
 
 # The fact behind each reason, from the covariates as they stand: what must hold for the reason to be given.
 REASONS: Mapping[str, tuple[str, float, bool]] = {
@@ -115,7 +116,7 @@ def actions(accounts: pd.DataFrame, policy: CallPolicy, lasting: float, horizon_
     unpriced = is_silent & accounts["contact_reach"].isna()
     choices = [is_called, accounts["status"] == "off_season", unpriced, is_silent & pays, is_silent]
     choices.append(accounts["is_partial"])
-    action = np.select(choices, ["call", "wait", "decide", "win_back", "let_go", "ask"], "leave")
+    action = np.select(choices, ["call", "wait", "decide", "win_back", "let_go", "ask"], LEAVE)
     ranked = accounts.assign(gain_of_call=gain, action=action)
     return ranked.sort_values(["value_at_risk", "account_id"], ascending=[False, True], ignore_index=True)
 

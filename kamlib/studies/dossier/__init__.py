@@ -268,7 +268,7 @@ def _actions(
     ]
     if "visits" in book.tables:
         parts.append(dues.contacts_due(one, as_of))
-        if source.is_key(key):
+        if source.is_key(key) and book.has("visits", "level"):
             parts.append(dues.executive_due(one, pd.Series({key: contacted["last_executive"]}), book.settings, as_of))
     return dues.gather(parts, as_of, as_of + pd.Timedelta(days=horizon_days))
 

@@ -30,7 +30,7 @@ class VisitProgramme:
         ``meet_on`` (day proposed; missing where none is due within the horizon).
     cadence : contact of twelve months, executives' share of the visiting time among it; None without visits.
     days_allowed : days between executive contacts with a key account.
-    has_visits : whether the book has visits; without them ``last_executive`` is unknown for all.
+    has_levels : whether visits say on what level they were; else ``last_executive`` is unknown for all.
     actions, names : the actions, and the names in them.
     """
 
@@ -38,7 +38,7 @@ class VisitProgramme:
     accounts: pd.DataFrame
     cadence: Cadence | None
     days_allowed: float
-    has_visits: bool
+    has_levels: bool
     actions: pd.DataFrame
     names: actions.Names
 
@@ -72,7 +72,7 @@ def measure(book: Book, keys: pd.DataFrame, horizon_days: int = 90, meetings_a_w
         accounts,
         keep_rhythm(book, as_of, CHANNELS),
         float(book.settings.value("executive_contact_days")),
-        "visits" in book.tables,
+        book.has("visits", "level"),
         rows,
         actions.names(book, rows),
     )

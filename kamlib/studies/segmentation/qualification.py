@@ -94,7 +94,7 @@ def _tests(accounts: pd.DataFrame, settings: Settings) -> pd.DataFrame:
         {
             "test_frequency": (accounts["quarters_active"] >= accounts["quarters_open"]) & accounts["has_bought"],
             "test_volume": accounts["abc"] == "A",
-            "test_margin": _flag(rate >= book_rate, rate.notna() & (accounts["costed_share"] >= COSTED)),
+            "test_margin": _flag(rate >= book_rate, (rate - book_rate).notna() & (accounts["costed_share"] >= COSTED)),
             "test_influence": _any(
                 _flag(share >= settings.value("influence_share"), share.notna()),
                 _flag(accounts["references_made"] >= 1, accounts["references_made"].notna()),

@@ -87,24 +87,20 @@ def finished(
     Raises
     ------
     RequestError
-        When the event is not on record, everybody was offered, or the months after it are not complete.
+        When the event is not on record, all or none of those that bought before were offered, or the months after it
+        are not complete.
     """
-    events = book.frame("events") if book.has("events") else pd.DataFrame({"event_id": [], "account_id": []})
-    rows = events[events["event_id"] == name]
-    if rows.empty:
-        raise RequestError(f"no event {name!r} is on record; the experiment's offers belong into the table events")
-    start = rows["event_date"].min().to_period("M").start_time
+    start, is_offered = _offers(book, class_of.index, name)
     calendar = np.sort(panel["month"].unique())
     counted = calendar[calendar >= start][:months]
-    is_offered = class_of.index.isin(rows["account_id"])
-    if len(counted) < months or is_offered.all() or not is_offered.any():
-        raise RequestError(
-            f"event {name!r} offers {int(is_offered.sum())} of {len(class_of)} accounts and has {len(counted)} of "
-            f"{months} complete months; both kinds of account and all months are needed"
-        )
     growth = growth_of(panel, class_of.index, start, months)
     bought = growth[:, 0] > 0  # as dealt: an experiment is offered to those that buy
     growth, is_offered, class_of = growth[bought], is_offered[bought], class_of[bought]
+    if len(counted) < months or is_offered.all() or not is_offered.any():
+        raise RequestError(
+            f"event {name!r} offers {int(is_offered.sum())} of {len(class_of)} accounts that bought before it and has "
+            f"{len(counted)} of {months} complete months; both kinds of account and all months are needed"
+        )
     lift = lift_of(growth, is_offered)
     deals = list(_dealt_anew(class_of.to_numpy(), is_offered, np.random.default_rng(seed)))
     dealt = np.array([lift_of(growth, deal) for deal in deals])
@@ -132,6 +128,15 @@ def finished(
         expected=_lifts(effect, others, extra, carry, months),
         before_p=_unlike_p(were, class_of.to_numpy(), is_offered, deals),
     )
+
+
+def _offers(book: Book, accounts: pd.Index, name: str) -> tuple[pd.Timestamp, np.ndarray]:
+    """The month an event on record began with, and which of the accounts were offered visits by it."""
+    events = book.frame("events") if book.has("events") else pd.DataFrame({"event_id": [], "account_id": []})
+    rows = events[events["event_id"] == name]
+    if rows.empty:
+        raise RequestError(f"no event {name!r} is on record; the experiment's offers belong into the table events")
+    return rows["event_date"].min().to_period("M").start_time, accounts.isin(rows["account_id"])
 
 
 def _lifts(effect: tuple[float, float, float] | None, visits: float, extra: float, carry: float, months: int):
