@@ -83,6 +83,15 @@ def test_coverage_has_a_sentence_for_each_case(tmp_path, given, says):
     assert words.coverage(_plan(tmp_path, **given)).sentence.startswith(says)
 
 
+def test_a_programme_that_does_not_know_who_was_met_is_a_caution(tmp_path):
+    blind, seeing = (
+        _plan(tmp_path / "a", drop=("visits",)),
+        _plan(tmp_path / "b", visits=[_visit("0001", "2026-09-01")]),
+    )
+    assert (words.programme(blind).verdict, words.programme(seeing).verdict) == ("caution", "usable")
+    assert words.programme(blind).reason == words.coverage(blind).sentence
+
+
 @pytest.mark.parametrize(("n", "says"), [(0, "No meeting"), (1, "One meeting"), (2, "2 meetings are proposed")])
 def test_the_programme_is_told_of_in_number(tmp_path, n, says):
     keys = _keys(tuple(float(i) for i in range(n)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from kamlib.reports.finding import Finding, Verdict
@@ -43,15 +45,10 @@ def programme(result: VisitProgramme) -> Finding:
     first = planned.iloc[0]
     values = {"first": first["name"], "when": first["meet_on"], "last": planned["meet_on"].iloc[-1]}
     branch = "one" if len(planned) == 1 else "some"
-    return said(
-        f"executive_visits.programme_{branch}",
-        len(planned),
-        "meetings",
-        len(planned),
-        "executive_visits.do_fix",
-        practices,
-        **values,
-    )
+    key, n = f"executive_visits.programme_{branch}", len(planned)
+    found = said(key, n, "meetings", n, "executive_visits.do_fix", practices, **values)
+    # Who has been met lately may stand in it again.
+    return found if result.has_levels else replace(found, verdict=Verdict.CAUTION, reason=coverage(result).sentence)
 
 
 def programme_table(result: VisitProgramme) -> pd.DataFrame:
