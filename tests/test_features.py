@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from kamlib import open_book
+from kamlib.book.check import check
 from kamlib.book.panel import account_features
 from kamlib.errors import RequestError
 
@@ -201,6 +203,19 @@ def test_a_database_gives_the_same_features(tmp_path, postgres_url, monkeypatch)
     frames = small_frames(seed=6)
     monkeypatch.setenv("KAM_BOOK_FEATURES", write_postgres(frames, postgres_url))
     with open_book("features", "2026-06-15") as book:
+        assert_frame_equal(account_features(book), features_of(frames, tmp_path / "a"), rtol=1e-15)
+
+
+def test_a_database_may_hold_money_as_money(tmp_path, postgres_url, monkeypatch):
+    frames = small_frames(seed=6)
+    frames["orders"]["revenue"] = frames["orders"]["revenue"].round(2)
+    connection = ibis.connect(write_postgres(frames, postgres_url))
+    with connection.begin() as cursor:
+        cursor.execute("ALTER TABLE orders ALTER COLUMN revenue TYPE money USING revenue::numeric::money")
+    connection.disconnect()
+    monkeypatch.setenv("KAM_BOOK_FEATURES", postgres_url)
+    with open_book("features", "2026-06-15") as book:
+        assert check(book).ok
         assert_frame_equal(account_features(book), features_of(frames, tmp_path / "a"), rtol=1e-15)
 
 

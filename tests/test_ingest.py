@@ -580,6 +580,20 @@ def test_rejects_hold_every_source_column_as_text_and_where_it_stood(export):
     }  # fmt: skip
 
 
+def test_rejects_open_in_a_spreadsheet_without_running_anything(export):
+    export.write("orders.csv", "order,customer,day,amount,=note\n=1+1,0007,2026-09-01,x,台灣\nO2,0007,x,-5,-2+3\n")
+    export.ingest()
+    text = (export.out / "rejects" / "orders.csv").read_bytes().decode("utf-8-sig")
+    told = [tuple(row.values())[1:] for row in csv.DictReader(text.splitlines())]
+    late = "day: not a date written as iso"
+    assert told == [
+        ("2", "revenue", "x", "amount: not a number written as 1234.50", "'=1+1", "0007", "2026-09-01", "x", "台灣"),
+        ("3", "order_date", "x", late, "O2", "0007", "x", "-5", "'-2+3"),
+    ]
+    assert text.splitlines()[0].endswith(",'=note")
+    assert len(export.rejects()) == 2
+
+
 # Encodings and names
 
 
@@ -730,6 +744,21 @@ def test_a_postgresql_database_is_read_by_its_name(export, postgres_url, monkeyp
     assert report.of("orders").accepted == 1
 
 
+def test_money_of_postgresql_is_read(export, postgres_url, monkeypatch):
+    connection = ibis.connect(postgres_url)
+    with connection.begin() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS bills")
+        cursor.execute(
+            "CREATE TABLE bills AS SELECT 'O1' AS order, '0007' AS customer, '2026-09-01' AS day, v::money AS amount "
+            "FROM (VALUES ('-1,002.50')) t(v)"
+        )
+    connection.disconnect()
+    monkeypatch.setenv("ERP", postgres_url)
+    export.mapping["files"]["orders"] = {"book": "ERP", "table": "bills"}
+    export.ingest()
+    assert export.values("orders", "revenue") == [-1002.5]
+
+
 # Wrong requests: one clear error, nothing written
 
 
@@ -844,6 +873,16 @@ def test_a_workbook_with_several_sheets_must_name_one(export):
     assert "has no sheet 'Kunde'; it has Sheet, Kunden" in export.refusal()
 
 
+def test_a_workbook_whose_formulas_were_never_worked_out_is_refused(export):
+    book = openpyxl.Workbook()
+    for row in (["order", "customer", "day", "amount", "remark"], ["O1", "0007", "2026-09-01", "=2*3", None]):
+        book.active.append(row)
+    book.save(export.source / "orders.xlsx")
+    export.mapping["files"]["orders"]["path"] = "orders.xlsx"
+    said = "orders.xlsx: 1 column ('amount') hold formulas without their results; open the file in a spreadsheet, save"
+    assert said in export.refusal()
+
+
 def test_an_unknown_timezone_is_refused(export):
     export.mapping["book"]["timezone"] = "Asia/Tapei"
     assert "there is no timezone 'Asia/Tapei'" in export.refusal()
@@ -870,7 +909,7 @@ def test_the_same_export_makes_the_same_bytes(export):
     export.ingest()
     export.ingest()
     after = {p.relative_to(export.out): p.read_bytes() for p in export.out.rglob("*") if p.is_file()}
-    assert before == after and len(before) == 4
+    assert before == after and len(before) == 5
 
 
 def test_a_book_is_written_in_order_of_date_and_then_of_key(export):

@@ -95,12 +95,14 @@ def account_features(book: Book, months: int = 12) -> pd.DataFrame:
     """
     window = _Window.before(last_day(book), months)
     lines = book.table("orders", "account_id", "order_id", "order_date", "product_id", "revenue", "cost")
-    parts = [_rhythm(lines, window), _orders(lines, window), _breadth(book, lines, window)]
-    listed = [column for column in contract("accounts").columns]
-    frame = book.frame("accounts")[listed].set_index("account_id")
-    for part in parts:
-        frame = frame.join(book.collect(part).set_index("account_id"))
-    return _finished(frame, window, book).reset_index()
+    parts = [
+        book.collect(part).set_index("account_id")
+        for part in (_rhythm(lines, window), _orders(lines, window), _breadth(book, lines, window))
+    ]
+    frame = book.frame("accounts")[list(contract("accounts").columns)].set_index("account_id").join(parts)
+    # Orders on record from the month in which the window before begins: no order means that none was made.
+    reaches_back = parts[0]["first_line"].min() < pd.Timestamp(add_months(window.previous, 1))
+    return _finished(frame, window, reaches_back).reset_index()
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ def _rhythm(lines: ibis.Table, window: _Window) -> ibis.Table:
     days = lines.group_by("account_id", day=lines.order_date).aggregate(net=exact(lines.revenue).sum())
     now, before = window.has(days.day), days.day >= ibis.literal(window.previous)
     money = days.group_by("account_id").aggregate(
+        first_line=days.day.min(),
         revenue=days.net.sum(where=now).cast("float64"),
         revenue_previous=days.net.sum(where=before & ~now).cast("float64"),
     )
@@ -205,13 +208,13 @@ def _breadth(book: Book, lines: ibis.Table, window: _Window) -> ibis.Table:
     return counts.group_by("account_id").aggregate(products=counts.products.sum(), categories=counts.category.count())
 
 
-def _finished(frame: pd.DataFrame, window: _Window, book: Book) -> pd.DataFrame:
+def _finished(frame: pd.DataFrame, window: _Window, reaches_back: bool) -> pd.DataFrame:
     """Zero where nothing was ordered, missing where nothing is known."""
     counts = ["lines", "lines_named", "order_days", "active_months", "orders"]
     frame[counts] = frame[counts].fillna(0).astype("int64")
     money = ["revenue", "revenue_previous", "returns"]
     frame[money] = frame[money].fillna(0.0)
-    if not _reaches_back(book, window.previous):
+    if not reaches_back:
         frame["revenue_previous"] = np.nan
     is_named = (frame["lines"] == 0) | (frame["lines_named"] > 0)
     frame["products"] = frame["products"].fillna(0.0).where(is_named)
@@ -222,11 +225,3 @@ def _finished(frame: pd.DataFrame, window: _Window, book: Book) -> pd.DataFrame:
     frame["margin_coverage"] = frame["turnover_costed"].fillna(0.0) / turnover
     frame["recency_days"] = (pd.Timestamp(window.end) - frame["last_order"]).dt.days.astype("float64")
     return frame[[name for name in FEATURES if name in frame]]
-
-
-def _reaches_back(book: Book, start: date) -> bool:
-    """Whether orders are on record from the month in which a window begins, so that no order means none was made."""
-    orders = book.table("orders", "order_date")
-    return (
-        orders.filter(orders.order_date < ibis.literal(add_months(start, 1))).limit(1).count().to_pyarrow().as_py() > 0
-    )

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import ibis
+import ibis.expr.datatypes as dt
 import yaml
 from ibis.common.exceptions import TableNotFound
 
@@ -196,6 +197,7 @@ def _named(name: str) -> Place:
     try:
         connection = ibis.connect(url)
         sources = _tables_of(connection, f"the database of book {name!r}", entry.get("schema"))
+        sources = {name: without_money(table) for name, table in sources.items()}
     except RequestError:
         raise
     except Exception as error:  # drivers raise classes of their own; each may quote the URL
@@ -205,6 +207,12 @@ def _named(name: str) -> Place:
             f"it runs and that its driver is installed"
         ) from None
     return Place(name, connection, sources, entry.get("settings") or {})
+
+
+def without_money(table: ibis.Table) -> ibis.Table:
+    """The table with PostgreSQL's ``money``, which Ibis takes for decimals of this size, turned into decimals."""
+    money = [name for name, dtype in table.schema().items() if dtype == dt.Decimal(19, 4, nullable=dtype.nullable)]
+    return table.mutate(**{name: table[name].cast("decimal(38, 9)") for name in money}) if money else table
 
 
 def _path_named(name: str, path: Path) -> Place:

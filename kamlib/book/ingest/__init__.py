@@ -146,8 +146,9 @@ def _write_rejects(name: str, rejects: ibis.Table, staging: Staging, folder: Pat
     parts = [_with_source(rejects, number, staging) for number in present]
     columns = list(dict.fromkeys(c for p in parts for c in p.columns))
     filled = [p.select(**{c: p[c] if c in p.columns else ibis.null("string") for c in columns}) for p in parts]
-    table = filled[0] if len(filled) == 1 else ibis.union(*filled)
-    staging.write(table.order_by(columns[:5]), folder / f"{name}.parquet", f"rejects of {name}", **_WRITING)
+    table = (filled[0] if len(filled) == 1 else ibis.union(*filled)).order_by(columns[:5])
+    staging.write(table, folder / f"{name}.parquet", f"rejects of {name}", **_WRITING)
+    staging.write_text(table, folder / f"{name}.csv")
 
 
 def _with_source(rejects: ibis.Table, number: int, staging: Staging) -> ibis.Table:

@@ -118,7 +118,7 @@ def read_database(spec: FileSpec, staging: Path, number: int, connection: ibis.B
     staged = staging / f"source{number}.parquet"
     try:
         backend = _connect(spec.book)
-        rows = backend.table(spec.table) if spec.table else _query(backend, spec.query)
+        rows = places.without_money(backend.table(spec.table) if spec.table else _query(backend, spec.query))
         names = tuple(rows.columns)
         order = [rows[c] for c, kind in rows.schema().items() if _can_be_sorted(kind)]
         columns = {f"c{i}": rows[name] for i, name in enumerate(names)}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
+import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +25,7 @@ from kamlib.errors import RequestError
 
 PART, SRC, NTH = "__part", "__src", "__nth"
 _MOMENT = dt.Timestamp(scale=6)
+_FORMULA, _NEGATIVE = r"^[=+\-@\t\r]", r"^-[0-9.,]+$"
 IDENTITY = [PART, SRC, ROW]  # what tells a source row apart from any other that a table reads
 
 
@@ -103,6 +107,16 @@ class Staging:
         except (duckdb.Error, IbisError) as error:
             raise RequestError(f"{what} could not be computed: {str(error).splitlines()[0]}") from None
 
+    def write_text(self, table: ibis.Table, path: Path) -> None:
+        """Write a table as the CSV that a spreadsheet opens: with a mark of its encoding, and no formula in it."""
+        guarded = table.select(**{_guarded_name(name): _guarded(table[name]) for name in table.columns})
+        plain = self.folder / path.name
+        self.connection.to_csv(guarded, str(plain))
+        with plain.open("rb") as text, path.open("wb") as file:
+            file.write(codecs.BOM_UTF8)
+            shutil.copyfileobj(text, file)
+        plain.unlink()
+
     def load(self, spec: FileSpec) -> Rows:
         """The rows of all files that a specification means; they must have the same columns."""
         if spec.name not in self._loaded:
@@ -148,6 +162,18 @@ class Staging:
         names = [n or f"column {i + 1}" for i, n in enumerate(source.names)]
         texts = {f"t{i}": as_text(source.table[f"c{i}"]) for i in range(len(names))}
         return source.table.select(source_row=source.table[ROW], **texts), names
+
+
+def _guarded(value: ibis.Value) -> ibis.Value:
+    """An apostrophe before a text that a spreadsheet would run; a negative number is none."""
+    if not value.type().is_string():
+        return value
+    runs = value.re_search(_FORMULA) & ~value.re_search(_NEGATIVE)
+    return runs.ifelse(ibis.literal("'") + value, value)
+
+
+def _guarded_name(name: str) -> str:
+    return f"'{name}" if re.search(_FORMULA, name) else name
 
 
 def _distinct(names: tuple[str, ...]) -> list[str]:

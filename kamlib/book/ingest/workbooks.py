@@ -6,12 +6,14 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
+from itertools import islice
 from pathlib import Path
 from xml.etree.ElementTree import ParseError
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kamlib.book.ingest.accounting import counted
 from kamlib.book.ingest.delimited import CHUNK_ROWS, ROW, read_header
 from kamlib.book.ingest.specs import FileSpec
 from kamlib.errors import RequestError
@@ -49,11 +51,34 @@ def _stage_sheet(path: Path, spec: FileSpec, staged: Path) -> tuple[str, ...]:
     kinds = {"c": pa.string(), "n": pa.float64(), "d": pa.timestamp("us")}
     fields = [(f"{letter}{i}", kind) for letter, kind in kinds.items() for i in range(width)]
     schema = pa.schema([*fields, (ROW, pa.int64())])
+    blank = set(range(width))
     with pq.ParquetWriter(staged, schema) as writer:
         for chunk in _chunks_of_used_rows(records):
-            writer.write_table(_cell_table(chunk, width, schema))
+            table = _cell_table(chunk, width, schema)
+            blank = {i for i in blank if table[f"c{i}"].null_count == len(table)}
+            writer.write_table(table)
     workbook.close()
+    _refuse_formulas(path, sheet.title, {i: names[i] for i in sorted(blank)})
     return names
+
+
+def _refuse_formulas(path: Path, title: str, blank: dict[int, str]) -> None:
+    """RequestError when columns are empty because a program wrote formulas that no spreadsheet has worked out."""
+    from openpyxl import load_workbook
+
+    if not blank:
+        return
+    workbook = load_workbook(path, read_only=True)
+    with_formula = set()
+    for cells in islice(workbook[title].iter_rows(values_only=True), CHUNK_ROWS):
+        with_formula |= {i for i in blank if i < len(cells) and str(cells[i]).startswith("=")}
+    workbook.close()
+    if with_formula:
+        named = ", ".join(repr(blank[i]) for i in sorted(with_formula))
+        raise RequestError(
+            f"{path}: {counted(len(with_formula), 'column')} ({named}) hold formulas without their results; open the "
+            "file in a spreadsheet, save it, and ingest again"
+        )
 
 
 def _sheet(path: Path, spec: FileSpec, names: list[str]) -> str:
