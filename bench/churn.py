@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from kamlib import open_book
@@ -18,6 +19,7 @@ from kamlib.book.sample import read_truth, write_sample
 from kamlib.studies import churn
 from kamlib.studies.churn.covariates import read_facts
 from kamlib.studies.churn.drivers import drivers
+from kamlib.studies.churn.labels import standing
 from kamlib.studies.churn.timelines import read_sales
 
 AS_OF = pd.Timestamp("2026-09-30")
@@ -58,7 +60,9 @@ def report(seeds: int, accounts: int, drivers_only: bool) -> None:
     if not drivers_only:
         found, there, right = rows[["partial_found", "partial_there", "partial_called"]].sum()
         print(f"partial defection: recall {found / there:.2f}, precision {rows['partial_right'].sum() / right:.2f}")
-        print(f"off-season buyers called silent: {rows['seasonal_silent'].sum()} of {rows['seasonal'].sum()}")
+        for who in ("off_season", "first_year", "others"):
+            called, there = rows[f"{who}_silent"].sum(), rows[who].sum()
+            print(f"called silent though still customers, {who}: {called} of {there} ({called / there:.1%})")
         print("calibration slope within 0.8 to 1.2 in", int(rows["slope"].between(0.8, 1.2).sum()), "of", len(rows))
         print(
             "lift at least that of the plain rule in", int((rows["lift"] >= rows["plain_lift"]).sum()), "of", len(rows)
@@ -72,7 +76,10 @@ def recovered(seed: int, accounts: int, drivers_only: bool) -> dict:
         truth = read_truth(place)
         with open_book(place, as_of=AS_OF.date()) as book:
             row = {"seed": seed} | _complaints(book, truth["process"])
-            return row if drivers_only else row | _labels(churn.measure(book, draws=20), truth["accounts"])
+            if drivers_only:
+                return row
+            row |= _off_season(read_sales(book), truth)
+            return row | _labels(churn.measure(book, draws=20), truth["accounts"])
 
 
 def _complaints(book, process: dict) -> dict:
@@ -88,12 +95,31 @@ def _complaints(book, process: dict) -> dict:
     }
 
 
+def _off_season(sales, truth: dict) -> dict:
+    """Customers called silent at the twelve last ends of months: out of season, in a first year so, and the others."""
+    orders = truth["months"].assign(month=pd.to_datetime(truth["months"]["month"]))
+    left = pd.to_datetime(truth["accounts"].set_index("account_id")["churn_date"])
+    stood = []
+    for day in pd.date_range(end=AS_OF, periods=12, freq="ME"):
+        number = (day - pd.Timestamp(0)).days
+        now = standing(sales, number, horizon_days=90)
+        now.index = sales.accounts[now.index]
+        due = orders[orders["month"] == day.replace(day=1)].set_index("account_id")["expected_orders"]
+        is_customer = left.reindex(now.index).isna() | (left.reindex(now.index) > day)
+        now = now[is_customer & (now["purchases"] > 1)]
+        is_out, is_first = due.reindex(now.index) == 0, number - now["first"] <= 365
+        who = np.select([is_out & is_first, is_out], ["first_year", "off_season"], "others")
+        stood.append(pd.DataFrame({"who": who, "is_silent": now["status"] == "silent"}))
+    counts = pd.concat(stood).groupby("who")["is_silent"].agg(["size", "sum"])
+    counts = counts.reindex(["off_season", "first_year", "others"], fill_value=0)
+    return counts["size"].to_dict() | counts["sum"].add_suffix("_silent").to_dict()
+
+
 def _labels(result: churn.Churn, truth: pd.DataFrame) -> dict:
     rows = result.accounts.join(truth.set_index("account_id").drop(columns="wallet_share"), on="account_id")
     began = pd.to_datetime(rows["partial_defection_date"])
     there = began.between(AS_OF - pd.Timedelta(days=5 * SEEN_DAYS), AS_OF - pd.Timedelta(days=SEEN_DAYS))
     there &= ~rows["is_silent"]
-    seasonal = rows["is_seasonal"] & rows["churn_date"].isna() & rows["has_history"]
     winner = result.candidates.loc[result.winner]
     return {
         "winner": result.winner,
@@ -104,8 +130,6 @@ def _labels(result: churn.Churn, truth: pd.DataFrame) -> dict:
         "partial_right": int((rows["is_partial"] & began.notna()).sum()),
         "partial_there": int(there.sum()),
         "partial_found": int((rows["is_partial"] & there).sum()),
-        "seasonal": int(seasonal.sum()),
-        "seasonal_silent": int((seasonal & rows["is_silent"]).sum()),
     }
 
 

@@ -331,8 +331,10 @@ def test_what_is_learned_from_a_part_of_the_book_says_that_it_does_not_add_up(re
 
 def test_more_calls_that_pay_than_were_asked_for_are_counted(result):
     action = np.where(np.arange(len(result.accounts)) < 2, "call", "leave")
-    found = findings.calls_to_make(replace(result, accounts=result.accounts.assign(action=action, gain_of_call=1.0)))
-    assert f"{len(result.accounts):,} calls would pay for themselves; the 2" in found.sentence
+    rows = result.accounts.assign(action=action, gain_of_call=1.0, is_slipping=np.arange(len(result.accounts)) > 0)
+    found = findings.calls_to_make(replace(result, accounts=rows))
+    assert f"{len(rows) - 1:,} calls would pay for themselves; the 2" in found.sentence
+    assert "1 more account would repay a call by size alone" in found.sentence
 
 
 @pytest.mark.parametrize(("calls", "words"), [(0, "No call pays"), (1, "One call pays"), (3, "3 calls pay")])
@@ -592,10 +594,10 @@ def test_calls_stand_in_the_order_of_what_they_may_bring(result):
     assert set(findings.CALL_COLUMNS) <= set(shown)
 
 
-def test_an_account_called_without_a_sign_is_called_for_its_size(result):
+def test_an_account_called_without_a_sign_has_its_risk_beside_that_of_all(result):
     rows = result.accounts.assign(reasons=[[] for _ in range(len(result.accounts))], risk=0.04, action="call")
     table = findings.churn_accounts(replace(result, accounts=rows, agenda=result.agenda.head(0)), "call")
-    assert set(table["why"]) == {"no warning sign; called for its size, as 4% of such accounts stop"}
+    assert set(table["why"]) == {"no single sign; 4% of such accounts fall silent, against 4% of all"}
 
 
 def test_managers_and_open_complaints_have_names(result):

@@ -308,7 +308,7 @@ def test_the_three_largest_and_the_chance_to_lose_one():
 def _judged(**columns):
     frame = {"account_id": ["a", "b", "c"], "is_judged": True, "status": "active", "recency_days": 10.0,
              "is_partial": False, "contact_reach": 3.0, "risk": 0.2}  # fmt: skip
-    return pd.DataFrame(frame | columns)
+    return pd.DataFrame({"reasons": [[] for _ in range(3)]} | frame | columns)
 
 
 def test_a_call_must_pay_for_itself():
@@ -327,6 +327,13 @@ def test_nobody_is_called_who_is_hardly_at_risk_however_large():
     rows = _judged(value_at_risk=[9000.0, 3.0, 2.0], risk=[0.0012, 0.2, np.nan])
     done = calls.actions(rows, calls.CallPolicy(3), 1.0, 90).set_index("account_id")["action"]
     assert done.to_dict() == {"a": "leave", "b": "call", "c": "leave"}
+
+
+def test_nobody_is_called_for_its_size_alone():
+    rows = _judged(value_at_risk=[900.0, 300.0, 2.0], risk=[0.02, 0.02, 0.5], reasons=[[], ["late"], []])
+    done = calls.actions(rows, calls.CallPolicy(3), 1.0, 90).set_index("account_id")
+    assert done["action"].to_dict() == {"a": "leave", "b": "call", "c": "call"}
+    assert done["gain_of_call"].idxmax() == "a", "what a call may bring is known of it all the same"
 
 
 def test_the_silent_are_won_back_while_contact_pays_and_those_out_of_season_left_in_peace():

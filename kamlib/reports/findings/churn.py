@@ -205,11 +205,12 @@ def calls_to_make(result: Churn) -> Finding:
     saved = float(called["gain_of_call"].sum() + cost)
     values = {"calls": len(called), "saved": saved, "cost": cost or policy.contact_cost, "what": what(result)}
     values["net"] = saved - cost
-    paying = int((result.accounts["gain_of_call"] > 0).sum())
-    several = "calls_best" if paying > len(called) else "calls"
+    paying = result.accounts.loc[result.accounts["gain_of_call"] > 0, "is_slipping"]
+    several = "calls_best" if paying.sum() > len(called) else "calls"
     branch = "calls_none" if not len(called) else "calls_one" if len(called) == 1 else several
     free = "_free" if len(called) and not policy.contact_cost else ""
-    values["paying"] = paying
+    said = [say(f"churn.{branch}{free}", paying=int(paying.sum()), **values)]
+    said += [say("churn.calls_by_size", n=int((~paying).sum()))] if not paying.all() else []
     declared = Gate(False, Verdict.CAUTION, say("churn.calls_declared", kept=policy.kept_share))
     back = say(
         "churn.calls_return", back=1 - result.returns.lasting, n=result.returns.silences, days=result.returns.days
@@ -219,7 +220,7 @@ def calls_to_make(result: Churn) -> Finding:
     decided = bool(len(called)) and verdict is not Verdict.NO_CONCLUSION
     return Finding(
         "churn.calls",
-        say(f"churn.{branch}{free}", **values),
+        " ".join(said),
         len(called),
         "calls",
         n=judged,

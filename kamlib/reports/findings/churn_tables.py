@@ -35,7 +35,7 @@ def churn_agenda(result: Churn) -> pd.DataFrame:
     beside = rows.assign(reasons=[[code for code in codes if code not in TOLD] for codes in rows["reasons"]])
     to_do = ["; ".join(say(f"churn.sign_{sign}") for sign in signs) for signs in rows["signs"]]
     risk = rows["account_id"].map(result.accounts.set_index("account_id")["risk"])
-    why = _with_size(_reasons(beside), risk, rows["signs"].map(lambda signs: "call" in signs))
+    why = _with_risk(result, _reasons(beside), risk, rows["signs"].map(lambda signs: "call" in signs))
     return _named(result, rows.assign(to_do=to_do, why=why)).drop(columns=["signs", "reasons"])
 
 
@@ -54,7 +54,7 @@ def churn_accounts(result: Churn, *actions: str) -> pd.DataFrame:
     # What the month's list says of an account is said of it everywhere.
     listed = churn_agenda(result).set_index("account_id")["to_do"]
     words = rows["account_id"].map(listed.astype(object)).where(rows["account_id"].isin(listed.index), words)
-    why = _with_size(_reasons(rows), rows["risk"], rows["action"] == "call")
+    why = _with_risk(result, _reasons(rows), rows["risk"], rows["action"] == "call")
     why[(why == "") & rows["is_judged"]] = say("churn.reason_none")
     standing = rows["status"].map({status: say(f"churn.standing_{status}") for status in STATUSES})
     why = why.where(why != "", standing)  # who is not judged has no signs, but a standing
@@ -68,10 +68,10 @@ def _reasons(rows: pd.DataFrame) -> pd.Series:
     return pd.Series(told, rows.index, dtype="object")
 
 
-def _with_size(why: pd.Series, risk: pd.Series, is_call: pd.Series) -> pd.Series:
-    """Reasons, with its size as the reason to call an account that has no other."""
-    is_large = (why == "") & is_call.astype(bool)
-    return why.mask(is_large, risk[is_large].map(lambda risk: say("churn.reason_size", risk=risk)))
+def _with_risk(result: Churn, why: pd.Series, risk: pd.Series, is_call: pd.Series) -> pd.Series:
+    """Reasons, with its risk as the reason to call an account that has no other."""
+    bare, mean = (why == "") & is_call.astype(bool), result.judged["risk"].mean()
+    return why.mask(bare, risk[bare].map(lambda risk: say("churn.reason_risk", risk=risk, mean=mean)))
 
 
 def _named(result: Churn, rows: pd.DataFrame) -> pd.DataFrame:

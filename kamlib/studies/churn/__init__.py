@@ -39,7 +39,7 @@ class Churn:
         region, industry, status (active, off_season, silent), is_judged, recency_days, gap_median_days, window_days,
         expected_back (date; off season only), risk with risk_low and risk_high (probability of no order in the
         window; missing where not judged), health (100 less the risk in per cent), margin_expected (money over the
-        horizon), value_at_risk (risk times that), reasons (codes), gain_of_call, action (see
+        horizon), value_at_risk (risk times that), reasons (codes), gain_of_call, is_slipping, action (see
         :func:`~kamlib.studies.churn.calls.actions`), is_silent, margin_lost (of the year up to the last
         order of a silent one), contact_reach (30-day periods without an order after which a contact no longer pays;
         missing without a cost), has_history (a customer for a year), is_partial, partial_ratio, partial_since,

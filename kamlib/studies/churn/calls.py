@@ -96,11 +96,12 @@ def contact_reach(sales: Sales, contact_cost: float) -> np.ndarray:
 
 
 def actions(accounts: pd.DataFrame, policy: CallPolicy, lasting: float, horizon_days: int) -> pd.DataFrame:
-    """The accounts with ``gain_of_call`` and ``action``, the greatest value at risk first.
+    """The accounts with ``gain_of_call``, ``is_slipping`` and ``action``, the greatest value at risk first.
 
     *accounts* has the reach of contact as ``contact_reach``; *lasting* is the share of silences that last.
-    *call*: among the calls that can be made and pay for themselves, with a risk of :data:`LEAST_RISK` or more; what a
-    call brings is the risk times the share kept times the share that lasts times a year of the margin, less its cost.
+    *call*: slipping away (``is_slipping``: a reason holds, or the risk is not below the mean of those judged, and it is
+    :data:`LEAST_RISK` or more), and among the calls that can be made and pay for themselves; what a call brings is the
+    risk times the share kept times the share that lasts times a year of the margin, less its cost.
     *ask*: not called, but partly gone: ask who else supplies it. *leave*: judged, and not worth a call now. *wait*: out
     of season. *win_back*: silent, and contact still pays. *let_go*: silent for longer than contact pays. *decide*:
     silent, and a contact has no cost to set against it.
@@ -108,17 +109,24 @@ def actions(accounts: pd.DataFrame, policy: CallPolicy, lasting: float, horizon_
     kept = policy.kept_share * lasting * accounts["value_at_risk"] * policy.kept_days / horizon_days
     gain = kept - policy.contact_cost
     gain = gain.where(accounts["is_judged"] & (accounts["status"] == "active") & (accounts["risk"] >= LEAST_RISK))
-    order = accounts.assign(gain=gain).sort_values(["gain", "account_id"], ascending=[False, True]).index
-    place = pd.Series(np.arange(len(order)), index=order).reindex(accounts.index)
-    is_called = (gain > 0) & (place < policy.calls) & (accounts["status"] == "active")
+    is_slipping = gain.notna() & (accounts["reasons"].map(bool) | _is_raised(accounts["risk"], accounts["is_judged"]))
+    wanted = accounts.assign(gain=gain.where(is_slipping)).sort_values(["gain", "account_id"], ascending=[False, True])
+    place = pd.Series(np.arange(len(wanted)), index=wanted.index).reindex(accounts.index)
+    is_called = is_slipping & (gain > 0) & (place < policy.calls)
     pays = accounts["recency_days"] // PERIOD_DAYS < accounts["contact_reach"]
     is_silent = accounts["status"] == "silent"
     unpriced = is_silent & accounts["contact_reach"].isna()
     choices = [is_called, accounts["status"] == "off_season", unpriced, is_silent & pays, is_silent]
     choices.append(accounts["is_partial"])
     action = np.select(choices, ["call", "wait", "decide", "win_back", "let_go", "ask"], LEAVE)
-    ranked = accounts.assign(gain_of_call=gain, action=action)
+    ranked = accounts.assign(gain_of_call=gain, is_slipping=is_slipping, action=action)
     return ranked.sort_values(["value_at_risk", "account_id"], ascending=[False, True], ignore_index=True)
+
+
+def _is_raised(risk: pd.Series, is_judged: pd.Series) -> pd.Series:
+    """Whether a risk is no lower than the mean of the judged, at which a method that tells none apart puts them all."""
+    mean = risk[is_judged].mean()
+    return (risk > mean) | np.isclose(risk, mean)
 
 
 def reasons(
