@@ -119,7 +119,7 @@ def _driver(result, name, odds, low, high, events=60):
 def test_the_track_record_says_whether_chance_allows_what_came(result, happened, words, decision):
     found = findings.churn_record(replace(result, record=_record([0.1] * 100, happened)))
     assert words in found.sentence
-    assert "30 June 2026, 10 of 100 accounts" in found.sentence
+    assert "30 June 2026, 10.0 of 100 accounts" in found.sentence
     assert decision in found.decision
     assert found.verdict is Verdict.USABLE
 
