@@ -446,7 +446,7 @@ NO_LAPSE = pd.Series(dtype=float)
 def _listed(sales, **columns):
     frame = {"account_id": list(sales.accounts), "name": "n", "manager_id": "m", "action": "leave", "is_silent": False}
     frame |= {"risk": 0.1, "recency_days": 5.0, "gap_median_days": 10.0, "is_partial": False, "partial_ratio": np.nan}
-    frame |= {"margin_lost": np.nan, "contract_ends_on": pd.NaT, "reasons": [[] for _ in sales.accounts]}
+    frame |= {"contract_ends_on": pd.NaT, "reasons": [[] for _ in sales.accounts]}
     return pd.DataFrame(frame | columns).set_axis(range(90, 90 + len(sales.accounts)))  # rows have no order
 
 
@@ -461,23 +461,23 @@ def test_the_agenda_lists_each_account_once_at_its_largest_stake():
         contract_ends_on=[pd.NaT, pd.NaT, soon, pd.NaT, pd.NaT],
         is_silent=[False, False, False, True, False],
         recency_days=[5.0, 5.0, 5.0, 65.0, 5.0],
-        margin_lost=[np.nan, np.nan, np.nan, 900.0, np.nan],
     )
-    found = agenda(rows, sales, pd.Series({2: 0.25}), Silence(), 90).set_index("account_id")
+    found = agenda(rows, sales, pd.Series({2: 0.25}), Silence(), 90, lasting=0.9).set_index("account_id")
     assert found.index.tolist() == ["b", "d", "c", "a"]
-    assert found["at_stake"].tolist() == pytest.approx([1000, 900, 250, 100])
+    assert found["at_stake"].tolist() == pytest.approx([1000, 900, 250, 90])
     assert found["signs"].tolist() == [["partial", "call"], ["silent"], ["renewal"], ["call"]]
 
 
 def test_money_at_stake_counts_the_silences_that_last():
-    sales = sales_of({"a": range(0, 300, 30)}, until=364)
-    rows = _listed(sales, is_silent=[True], recency_days=[100.0], margin_lost=[900.0])
-    assert agenda(rows, sales, NO_LAPSE, Silence(), 90, lasting=0.4)["at_stake"].tolist() == pytest.approx([360])
+    sales = sales_of({"a": range(0, 300, 30)}, until=364, revenue=100.0)
+    rows = _listed(sales, is_silent=[True], recency_days=[94.0])
+    found = agenda(rows, sales, NO_LAPSE, Silence(), 90, lasting=0.4)
+    assert found[["at_stake", "brings_a_year"]].to_numpy().tolist() == [[pytest.approx(400), 1000]]
 
 
 def test_an_old_silence_is_not_on_the_agenda():
     sales = sales_of({"a": range(0, 300, 30)}, until=364)
-    rows = _listed(sales, is_silent=[True], recency_days=[121.0], margin_lost=[9.0])
+    rows = _listed(sales, is_silent=[True], recency_days=[121.0])
     assert not len(agenda(rows, sales, NO_LAPSE, Silence(), 90))
     assert len(agenda(rows.assign(recency_days=120.0), sales, NO_LAPSE, Silence(), 90)) == 1
 

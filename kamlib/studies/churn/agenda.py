@@ -33,7 +33,7 @@ def agenda(
     Returns
     -------
     Frame of account_id, name, manager_id, ``signs`` (codes of :data:`SIGNS`), ``at_stake`` (money a year: see
-    below), ``brings_a_year`` (money of the last 365 days), contract_ends_on, recency_days, reasons.
+    below), ``brings_a_year`` (money of the 365 days to its last order), contract_ends_on, recency_days, reasons.
 
     Notes
     -----
@@ -43,11 +43,14 @@ def agenda(
     several signs stands at the largest: the same money is not lost twice.
     """
     number = sales.number(accounts["account_id"])
-    brings = np.maximum(sales.margin.total(sales.as_of - YEAR_DAYS, sales.as_of)[number], 0.0)
+    last = np.full(sales.purchases.size, float(sales.as_of))
+    last[number] -= accounts["recency_days"]
+    # To its last order: what an account brought before it fell silent is what there is to lose.
+    brings = np.maximum(sales.margin.total(last - YEAR_DAYS, last)[number], 0.0)
     stakes = pd.DataFrame(
         {
             "renewal": brings * lapse.reindex(number).to_numpy(),
-            "silent": np.where(_is_fresh(accounts, silence, horizon_days), accounts["margin_lost"] * lasting, np.nan),
+            "silent": np.where(_is_fresh(accounts, silence, horizon_days), brings * lasting, np.nan),
             "partial": np.where(accounts["is_partial"], brings * (1 / accounts["partial_ratio"] - 1), np.nan),
             "call": np.where(accounts["action"] == "call", brings * accounts["risk"] * lasting, np.nan),
         },
