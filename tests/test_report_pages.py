@@ -170,8 +170,11 @@ def test_the_search_over_accounts_tells_class_state_and_what_is_due_first_and_le
     )
     due.to_parquet(where / "due_list" / "tables" / "due.parquet")
     index.write_index(where, index.State("Book", "2026-Q3", "2026-09-30"), [])
-    row = BeautifulSoup((where / "index.html").read_text(), "html.parser").select_one("tbody tr")
-    assert [cell.text for cell in row("td")] == ["0007", "–", "A", "–", "off season", "–", *shown]
+    page = BeautifulSoup((where / "index.html").read_text(), "html.parser")
+    row = page.select_one("tbody tr")
+    cells = dict(zip((head.text for head in page("th")), (cell.text for cell in row("td")), strict=True))
+    assert [cells.pop(name, "–") for name in ("By its orders", "By rule")] == [*shown]
+    assert cells == {"Account": "0007", "Class": "A", "State": "off season"}, "what no report says has no column"
     assert row.a["href"] == "dossier/0007/report.html"
 
 
