@@ -98,6 +98,7 @@ def _held(result, **changed):
     """The result with a back-test whose risks were right but for what is changed."""
     right = {"said": 0.2, "came": 0.2, "gap": 0.0, "gap_low": -0.02, "gap_high": 0.02, "slope": 1.0}
     right |= {"slope_low": 0.9, "slope_high": 1.1, "level": 0.9, "drift": 0.0, "days": 4, "windows": 4}
+    right |= {"day_slopes": (0.9, 1.1), "days_agree": 0.7}
     held = Reliability(**right | changed)
     return replace(result, reliability=held, events=50, record=_record([0.1] * 100, 10))
 
@@ -111,7 +112,7 @@ def _driver(result, name, odds, low, high, events=60):
 @pytest.mark.parametrize(
     ("happened", "words", "decision"),
     [
-        (10, "which is within what chance allows", "order of the risks"),
+        (10, "which is within what chance allows", "may be chance"),
         (25, "so the risks were said too low", "lower ends"),
         (1, "so the risks were said too high", "upper ends"),
     ],
@@ -231,6 +232,30 @@ def test_risks_the_record_refutes_are_a_caution(result):
     assert "10 accounts were expected to order nothing and 25 did not order, which is beyond" in found.reason
 
 
+def test_a_record_whose_order_held_says_in_how_many_pairs(result):
+    said = [0.6] * 8 + [0.05] * 80
+    found = findings.churn_record(
+        replace(_held(result, slope=0.3, slope_low=0.1, slope_high=0.5), record=_record(said, 6))
+    )
+    assert "the first stood higher in 99% of the pairs" in found.decision
+
+
+def test_risks_of_the_record_told_too_far_apart_are_a_caution(result):
+    rows = _record([0.5, 0.02, 0.02, 0.5, 0.02] * 40, 0).rows.assign(
+        is_silent=[1.0, 0, 0, 0, 0] * 20 + [0, 0, 1.0, 0, 0] * 20
+    )
+    record = replace(_record([0.1], 0), rows=rows)
+    found = findings.value_at_risk(replace(_held(result), record=record))
+    told = "did not come true as steeply as they were said (calibration slope 0.13, \N{MINUS SIGN}0.02 to 0.27; 1 is exact)"
+    assert told in found.reason
+
+
+def test_days_that_disagree_on_the_slope_are_a_caution(result):
+    found = findings.churn_calibration(_held(result, day_slopes=(0.1, 1.5), days_agree=0.02))
+    assert found.verdict is Verdict.CAUTION
+    assert "the calibration slope went from 0.10 to 1.50, further than chance allows" in found.reason
+
+
 def test_days_that_share_their_windows_are_few_tests(result):
     found = findings.churn_calibration(_held(result, days=4, windows=1))
     assert found.verdict is Verdict.CAUTION
@@ -247,6 +272,49 @@ def test_methods_that_did_as_well_are_named(result):
     assert "did as well" not in findings.churn_model(replace(_held(result), candidates=alone)).reason
 
 
+def test_accounts_that_brought_nothing_are_counted_beside_the_value_at_risk(result):
+    rows = result.accounts.assign(margin_expected=np.where(result.accounts.index == result.judged.index[0], 0.0, 9.0))
+    told = findings.value_at_risk(replace(_held(result), accounts=rows)).reason
+    assert f"1 of the {len(result.judged):,} judged brought no margin over the last year" in told
+
+
+def test_losses_beside_the_earners_are_told_with_the_largest(result):
+    stress = replace(result.stress, lost=-500.0, earned=2000.0, earning=9)
+    told = findings.concentration_stress(replace(result, stress=stress)).reason
+    assert "The shares are of the 2,000 of margin that 9 accounts earned; all others together cost 500." in told
+
+
+def test_silences_measured_by_the_gap_of_all_accounts_are_a_caution(result):
+    rows = result.accounts.assign(gaps=0)
+    found = findings.silent_accounts(replace(result, accounts=rows))
+    n = int(rows["is_silent"].sum())
+    assert (found.verdict, found.reason.startswith(f"{n} of the {n} ordered on one day only")) == (
+        Verdict.CAUTION,
+        True,
+    )
+
+
+def test_a_season_seen_once_is_a_caution(result):
+    day = (result.as_of - pd.Timestamp(0)).days
+    rows = result.accounts.assign(status="off_season", first=np.where(result.accounts.index == 0, day - 400, day - 900))
+    found = findings.off_season(replace(result, accounts=rows))
+    assert (found.verdict, found.reason[:5]) == (Verdict.CAUTION, "Of 1 ")
+    assert findings.off_season(replace(result, accounts=rows.assign(first=day - 900))).verdict is Verdict.USABLE
+
+
+@pytest.mark.parametrize(
+    ("followed", "kept", "words"),
+    [
+        (18, 0.91, "kept 91% of their margin in the half year after it, those who renewed 119%; so 24% of"),
+        (7, 0.2, "7 could"),
+    ],
+)
+def test_what_goes_with_a_contract_is_told_where_lapses_were_followed(result, followed, kept, words):
+    told = replace(result.lapses, followed=followed, kept_lapsed=kept, kept_renewed=1.19)
+    assert words in findings.lapse_notes(replace(result, lapses=told))[0]
+    assert findings.lapse_notes(replace(result, lapses=None)) == []
+
+
 def test_a_window_longer_than_the_horizon_is_said(result):
     rows = result.accounts.assign(window_days=np.where(result.accounts.index == result.judged.index[0], 120.0, 90.0))
     assert "1 of the" in findings.value_at_risk(replace(_held(result), accounts=rows)).reason
@@ -260,6 +328,7 @@ def test_silences_that_ended_are_taken_off_what_a_call_brings(result):
 def _agenda(result, *signs):
     rows = pd.DataFrame({"account_id": [f"C{i}" for i in range(len(signs))], "signs": list(signs)})
     money = {"at_stake": 1000.0, "brings_a_year": 5000.0, "contract_ends_on": pd.NaT, "recency_days": 9.0}
+    money |= {"partial_since": pd.Timestamp("2026-02-01"), "lapse": 0.25, "gap_median_days": 3.0}
     rows = rows.assign(name="Lin", manager_id="M1", reasons=[["late"]] * len(signs), **money)
     return replace(result, agenda=rows)
 
@@ -267,7 +336,7 @@ def _agenda(result, *signs):
 def test_the_agenda_counts_each_kind_and_each_account_once(result):
     found = findings.month_agenda(_agenda(result, ["renewal", "call"], ["silent"], ["partial"]))
     assert found.sentence.startswith("3 accounts want something done now, with 3,000 of")
-    assert "1 contract that ends, 1 account fallen silent in the last 90 days, 1 part loss and 1 call" in found.sentence
+    assert "1 contract that ends, 1 account silent and worth winning back now, 1 part loss and 1 call" in found.sentence
     assert "where one stands under two of these." in found.sentence
     assert found.value == 3000
 
@@ -295,7 +364,9 @@ def test_an_empty_agenda_is_said(result):
 def test_the_agenda_says_what_to_do_with_every_sign(result):
     rows = findings.churn_agenda(_agenda(result, ["renewal", "call"], ["silent"], ["partial"]))
     assert rows["to_do"].iloc[0] == f"{say('churn.sign_renewal')}; {say('churn.sign_call')}"
-    assert rows["why"].tolist() == [say("churn.reason_late")] * 3
+    late = say("churn.reason_late")
+    facts = ("chance of lapsing 25%", "no order for 9 days, usually every 3", "less since 2026-02")
+    assert rows["why"].tolist() == [f"{fact}; {late}" for fact in facts]
 
 
 def test_below_two_hundred_accounts_only_totals_are_claimed(result):
@@ -517,7 +588,7 @@ def test_complaints_are_aged(result):
 
 
 def test_the_largest_are_told_with_their_chance_without_it_or_not_at_all(result):
-    assert "falls silent within the horizon" in findings.concentration_stress(result).sentence
+    assert "falls silent within its window" in findings.concentration_stress(result).sentence
     unjudged = replace(result, stress=replace(result.stress, chance=np.nan))
     assert "none of them can be judged" in findings.concentration_stress(unjudged).sentence
     none = replace(result, stress=replace(result.stress, share=np.nan))

@@ -174,3 +174,10 @@ def test_every_account_has_one_standing_and_only_buyers_are_judged(days, moment)
     assert rows["status"].isin(["active", "off_season", "silent"]).all()
     assert not (rows["is_judged"] & (rows["status"] == "silent")).any()
     assert (rows["recency_days"] >= 0).all()
+
+
+def test_an_absence_of_more_than_a_year_is_no_season():
+    gap = np.array([0]), np.array([0.0]), np.array([400.0])
+    span = np.array([0.0]), np.array([500.0]), np.array([560.0])
+    assert quiet_days(*gap, *span).tolist() == [0.0]
+    assert quiet_days(gap[0], gap[1] + 100, gap[2], *span).tolist() == [60.0]

@@ -16,7 +16,7 @@ from kamlib.studies.churn.defection import Defection, partial_defection, wallet_
 from kamlib.studies.churn.drivers import drivers
 from kamlib.studies.churn.equity import concentration_stress, equity
 from kamlib.studies.churn.labels import Silence, standing
-from kamlib.studies.churn.lapses import BY_SIGNS, follow_up, lapses, shares
+from kamlib.studies.churn.lapses import BY_SIGNS, _kept, follow_up, lapses, shares
 from kamlib.studies.churn.record import grade, read_record
 from kamlib.studies.churn.reliability import reliability
 from kamlib.studies.churn.renewals import renewals
@@ -307,31 +307,32 @@ def test_the_three_largest_and_the_chance_to_lose_one():
 
 def _judged(**columns):
     frame = {"account_id": ["a", "b", "c"], "is_judged": True, "status": "active", "recency_days": 10.0,
-             "is_partial": False, "contact_reach": 3.0, "risk": 0.2}  # fmt: skip
+             "is_partial": False, "contact_reach": 3.0, "risk": 0.2, "margin_year": 100.0}  # fmt: skip
     return pd.DataFrame({"reasons": [[] for _ in range(3)]} | frame | columns)
 
 
 def test_a_call_must_pay_for_itself():
-    rows = _judged(value_at_risk=[100.0, 10.0, 1.0])
-    done = calls.actions(rows, calls.CallPolicy(5, contact_cost=12.0, kept_share=0.3), 1.0, 90)
+    rows = _judged(value_at_risk=[100.0, 10.0, 1.0], margin_year=[900.0, 300.0, 199.0])
+    done = calls.actions(rows, calls.CallPolicy(5, contact_cost=12.0, kept_share=0.3), 1.0)
     assert done["action"].tolist() == ["call", "call", "leave"]
-    assert done["gain_of_call"].iloc[0] == pytest.approx(0.3 * 100 * 365 / 90 - 12)
+    assert done["gain_of_call"].iloc[0] == pytest.approx(0.3 * 0.2 * 900 - 12)
 
 
 def test_calls_go_where_they_save_most_as_far_as_they_reach():
-    done = calls.actions(_judged(value_at_risk=[1.0, 3.0, 2.0]), calls.CallPolicy(2), 1.0, 90)
+    rows = _judged(value_at_risk=1.0, margin_year=[1.0, 3.0, 2.0])
+    done = calls.actions(rows, calls.CallPolicy(2), 1.0)
     assert done.set_index("account_id")["action"].to_dict() == {"b": "call", "c": "call", "a": "leave"}
 
 
 def test_nobody_is_called_who_is_hardly_at_risk_however_large():
     rows = _judged(value_at_risk=[9000.0, 3.0, 2.0], risk=[0.0012, 0.2, np.nan])
-    done = calls.actions(rows, calls.CallPolicy(3), 1.0, 90).set_index("account_id")["action"]
+    done = calls.actions(rows, calls.CallPolicy(3), 1.0).set_index("account_id")["action"]
     assert done.to_dict() == {"a": "leave", "b": "call", "c": "leave"}
 
 
 def test_nobody_is_called_for_its_size_alone():
-    rows = _judged(value_at_risk=[900.0, 300.0, 2.0], risk=[0.02, 0.02, 0.5], reasons=[[], ["late"], []])
-    done = calls.actions(rows, calls.CallPolicy(3), 1.0, 90).set_index("account_id")
+    rows = _judged(value_at_risk=1.0, margin_year=[9e5, 3e5, 2.0], risk=[0.02, 0.02, 0.5], reasons=[[], ["late"], []])
+    done = calls.actions(rows, calls.CallPolicy(3), 1.0).set_index("account_id")
     assert done["action"].to_dict() == {"a": "leave", "b": "call", "c": "call"}
     assert done["gain_of_call"].idxmax() == "a", "what a call may bring is known of it all the same"
 
@@ -343,14 +344,14 @@ def test_the_silent_are_won_back_while_contact_pays_and_those_out_of_season_left
         status=["silent", "silent", "off_season"],
         recency_days=[80.0, 100.0, 80.0],
     )
-    done = calls.actions(rows, calls.CallPolicy(2), 1.0, 90).set_index("account_id")["action"]
+    done = calls.actions(rows, calls.CallPolicy(2), 1.0).set_index("account_id")["action"]
     assert done.to_dict() == {"a": "win_back", "b": "let_go", "c": "wait"}
 
 
 def test_a_silence_that_may_end_by_itself_makes_a_call_worth_less():
     rows = _judged(value_at_risk=[100.0, 10.0, 1.0])
     policy = calls.CallPolicy(5, contact_cost=12.0, kept_share=0.3)
-    sure, half = (calls.actions(rows, policy, lasting, 90)["gain_of_call"] + 12 for lasting in (1.0, 0.5))
+    sure, half = (calls.actions(rows, policy, lasting)["gain_of_call"] + 12 for lasting in (1.0, 0.5))
     assert np.allclose(half, sure / 2)
 
 
@@ -358,7 +359,7 @@ def test_without_a_cost_nothing_is_said_of_how_long_contact_pays():
     sales = sales_of({"a": range(0, 365, 10), "b": [0, 200]}, until=365)
     assert np.isnan(calls.contact_reach(sales, 0.0)).all()
     rows = _judged(value_at_risk=np.nan, is_judged=False, status="silent", contact_reach=np.nan)
-    assert set(calls.actions(rows, calls.CallPolicy(2), 1.0, 90)["action"]) == {"decide"}
+    assert set(calls.actions(rows, calls.CallPolicy(2), 1.0)["action"]) == {"decide"}
 
 
 def test_contact_pays_longer_for_those_who_brought_more():
@@ -384,6 +385,28 @@ def test_few_silences_are_taken_to_last():
     sales = sales_of({"a": [0, 10, 150], "z": [0, 400]})
     assert returns(sales, pd.DataFrame({"account": [0], "due": START + 100.0, "is_silent": 1.0})).lasting == 1
     assert returns(sales, pd.DataFrame({"account": [], "due": [], "is_silent": []})).silences == 0
+
+
+def test_silences_that_were_followed_for_a_few_weeks_are_taken_to_last():
+    names = [f"a{i:02d}" for i in range(20)]
+    sales = sales_of({name: [0, 10, 150 if name < "a10" else 10] for name in names} | {"z": [0, 400]})
+    said = pd.DataFrame({"account": range(20), "is_silent": 1.0})
+    assert returns(sales, said.assign(due=START + 100.0)).lasting == 0.5
+    short = returns(sales, said.assign(due=START + 250.0))
+    assert (short.lasting, short.is_known, short.days) == (1.0, False, 150)
+
+
+# What goes with a contract
+
+
+def test_what_is_kept_after_a_lapse_is_set_against_what_the_renewed_keep():
+    days = {"gone": range(0, 200, 10), "half": [*range(0, 200, 10), *range(200, 400, 20)], "on": range(0, 400, 10)}
+    sales = sales_of(days | {"z": [400]}, revenue=10.0)
+    ended = pd.DataFrame({"code": [0, 1, 2], "ends_on": START + 195, "lapsed": [True, True, False]})
+    followed, lapsed, renewed = _kept(sales, ended)
+    assert (followed, lapsed, renewed) == (2, pytest.approx(0.25), pytest.approx(1.0))
+    none = _kept(sales, ended.iloc[:0])
+    assert none[0] == 0 and np.isnan(none[1:]).all()
 
 
 # How far risks were off
@@ -446,7 +469,12 @@ NO_LAPSE = pd.Series(dtype=float)
 def _listed(sales, **columns):
     frame = {"account_id": list(sales.accounts), "name": "n", "manager_id": "m", "action": "leave", "is_silent": False}
     frame |= {"risk": 0.1, "recency_days": 5.0, "gap_median_days": 10.0, "is_partial": False, "partial_ratio": np.nan}
-    frame |= {"contract_ends_on": pd.NaT, "reasons": [[] for _ in sales.accounts]}
+    frame |= {
+        "margin_year": 1000.0,
+        "partial_since": pd.NaT,
+        "contract_ends_on": pd.NaT,
+        "reasons": [[] for _ in sales.accounts],
+    }
     return pd.DataFrame(frame | columns).set_axis(range(90, 90 + len(sales.accounts)))  # rows have no order
 
 
@@ -462,10 +490,18 @@ def test_the_agenda_lists_each_account_once_at_its_largest_stake():
         is_silent=[False, False, False, True, False],
         recency_days=[5.0, 5.0, 5.0, 65.0, 5.0],
     )
-    found = agenda(rows, sales, pd.Series({2: 0.25}), Silence(), 90, lasting=0.9).set_index("account_id")
+    found = agenda(rows, sales, pd.Series({2: 0.25}), Silence(), 90, 0.9, lost_share=0.8).set_index("account_id")
     assert found.index.tolist() == ["b", "d", "c", "a"]
-    assert found["at_stake"].tolist() == pytest.approx([1000, 900, 250, 90])
+    assert found["at_stake"].tolist() == pytest.approx([1000, 900, 200, 90])
     assert found["signs"].tolist() == [["partial", "call"], ["silent"], ["renewal"], ["call"]]
+
+
+def test_a_contract_whose_lapse_has_no_chance_stands_at_the_risk_of_its_account_and_its_silence_comes_first():
+    sales, soon = sales_of({"a": range(0, 300, 30), "b": range(0, 300, 30)}, until=364), pd.Timestamp("2026-11-01")
+    rows = _listed(sales, contract_ends_on=soon, is_silent=[False, True], recency_days=[5.0, 300.0], risk=[0.1, np.nan])
+    found = agenda(rows, sales, NO_LAPSE, Silence(), 90, lasting=0.5).set_index("account_id")
+    assert found["at_stake"].to_dict() == {"b": pytest.approx(500), "a": pytest.approx(50)}
+    assert found["signs"].to_dict() == {"a": ["renewal"], "b": ["silent", "renewal"]}
 
 
 def test_money_at_stake_counts_the_silences_that_last():
@@ -531,8 +567,19 @@ def _report(folder, rows, as_of):
 
 def test_an_account_partly_gone_that_is_not_called_is_asked_who_else_supplies_it():
     rows = _judged(value_at_risk=[9.0, 0.0, 0.0], is_partial=[True, True, False])
-    found = calls.actions(rows, calls.CallPolicy(1), 1.0, 90)
+    found = calls.actions(rows, calls.CallPolicy(1), 1.0)
     assert found.set_index("account_id")["action"].to_dict() == {"a": "call", "b": "ask", "c": "leave"}
+
+
+def test_a_report_whose_windows_are_open_gives_way_to_the_one_before(tmp_path):
+    sales = sales_of({"a": range(0, 200, 10)}, until=200)
+    older = _report(tmp_path / "older", [("a", 90, 0.1)], "2026-04-11")
+    newer = _report(tmp_path / "newer", [("a", 90, 0.1)], "2026-07-05")
+    assert read_record(newer, sales).open == 1, "nothing is said of what was before it"
+    (newer / "manifest.json").write_text(json.dumps({"as_of": "2026-07-05", "parameters": {"previous": str(older)}}))
+    assert read_record(newer, sales).graded["is_silent"].tolist() == [0.0]
+    (older / "manifest.json").unlink()
+    assert read_record(newer, sales).open == 1
 
 
 def test_a_report_is_graded_account_by_account(tmp_path):

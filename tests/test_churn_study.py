@@ -31,7 +31,7 @@ def _measured(frames, folder, as_of=AS_OF, **given):
 
 def _same(ours, theirs, money=1.0):
     """Two results agree account by account, money apart by a factor."""
-    columns = ["value_at_risk", "margin_expected", "gain_of_call", "margin_lost"]
+    columns = ["value_at_risk", "margin_expected", "gain_of_call", "margin_year", "margin_lost"]
     scaled = ours.accounts.assign(**{c: ours.accounts[c] * money for c in columns})
     left, right = (frame.sort_values("account_id", ignore_index=True) for frame in (scaled, theirs.accounts))
     pd.testing.assert_frame_equal(left.drop(columns="partial_gone"), right.drop(columns="partial_gone"), rtol=1e-5)

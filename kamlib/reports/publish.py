@@ -76,7 +76,9 @@ def sentence(key: str, **values) -> None:
 
 
 def note(*texts: str) -> None:
-    """Show sentences that are already whole, each as a paragraph."""
+    """Show sentences that are already whole, each as a paragraph; nothing where there are none."""
+    if not texts:
+        return
     markup = templates().get_template("note.html.j2").render(texts=texts)
     display({"text/html": markup, "text/plain": "\n".join(texts), NOTE: {"texts": list(texts)}}, raw=True)
 

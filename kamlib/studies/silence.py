@@ -24,7 +24,8 @@ def quiet_days(
     first : (n,) day of the first purchase. after, upto : (n,) the span, after the one day up to the other.
 
     A year tells of an account that was a customer on the day before the span a year earlier; of the latest year it
-    is enough to have been one on its last day. Where no year tells, no day is quiet. All days are numbers.
+    is enough to have been one on its last day. Where no year tells, no day is quiet; a gap of more than a year is an
+    absence and no season. All days are numbers.
 
     Examples
     --------
@@ -32,6 +33,8 @@ def quiet_days(
     >>> quiet_days(*winter, first=np.array([0.0]), after=np.array([450.0]), upto=np.array([500.0]))
     array([35.])
     """
+    seasonal = end - start <= YEAR_DAYS
+    code, start, end = code[seasonal], start[seasonal], end[seasonal]
     least = np.full(len(first), np.inf)
     for year in range(1, YEARS_BACK + 1):
         since, until = after - year * YEAR_DAYS, upto - year * YEAR_DAYS

@@ -41,7 +41,8 @@ def churn_record(result: Churn) -> Finding:
     worth = graded["margin_expected"].to_numpy()
     least, most = _by_chance(record, worth)
     is_fair = least <= float(graded["is_silent"] @ worth) <= most and all(gate.is_met for gate in calibrated(result))
-    fair = "fair" if is_fair else "order"
+    auc, p = record.order
+    fair = "fair" if is_fair else "order" if p < 0.05 else "count"
     decisions = {"more": "low", "fewer": "high", "fair": fair}
     values = {"said_on": record.said_on, "expected": expected, "happened": happened, "low": low, "high": high}
     key = f"record_{branch}" if len(graded) > 1 else "record_one_silent" if happened else "record_one_bought"
@@ -55,7 +56,7 @@ def churn_record(result: Churn) -> Finding:
         len(graded),
         verdict,
         reason,
-        say(f"churn.record_decision_{decisions[branch]}"),
+        say(f"churn.record_decision_{decisions[branch]}", **({"pairs": auc} if decisions[branch] == "order" else {})),
         ("K092",),
     )
 
@@ -145,7 +146,9 @@ def value_at_risk(result: Churn) -> Finding:
     )
     longer = int((result.judged["window_days"] > horizon).sum())
     windows = Gate(not longer, Verdict.CAUTION, say("churn.longer_windows", n=longer, judged=judged, horizon=horizon))
-    verdict, reason = judge(*gates(result), windows)
+    barren = int((result.judged["margin_expected"] <= 0).sum())
+    zeros = Gate(not barren, Verdict.CAUTION, say("churn.at_risk_zeros", n=barren, judged=judged, what=what(result)))
+    verdict, reason = judge(*gates(result), windows, zeros)
     return Finding(
         "churn.value_at_risk",
         sentence,
@@ -210,13 +213,15 @@ def calls_to_make(result: Churn) -> Finding:
     branch = "calls_none" if not len(called) else "calls_one" if len(called) == 1 else several
     free = "_free" if len(called) and not policy.contact_cost else ""
     said = [say(f"churn.{branch}{free}", paying=int(paying.sum()), **values)]
-    said += [say("churn.calls_by_size", n=int((~paying).sum()))] if not paying.all() else []
+    said += [say("churn.calls_by_size", n=int((~paying).sum()))] if policy.contact_cost and not paying.all() else []
+    once = int((called["purchases"] == 1).sum())
     declared = Gate(False, Verdict.CAUTION, say("churn.calls_declared", kept=policy.kept_share))
     back = say(
         "churn.calls_return", back=1 - result.returns.lasting, n=result.returns.silences, days=result.returns.days
     )
-    counted = Gate(result.returns.lasting == 1, Verdict.CAUTION, back)
-    verdict, reason = judge(*gates(result), declared, counted)
+    back = back if result.returns.is_known else say("churn.calls_return_unknown")
+    guessed = Gate(not once, Verdict.CAUTION, say("churn.calls_once", n=once, all=len(called)))
+    verdict, reason = judge(*gates(result), declared, Gate(False, Verdict.CAUTION, back), guessed)
     decided = bool(len(called)) and verdict is not Verdict.NO_CONCLUSION
     return Finding(
         "churn.calls",
@@ -277,14 +282,34 @@ def calibrated(result: Churn) -> tuple[Gate, ...]:
     off = {"expected": float(graded["said"].sum()), "happened": int(graded["is_silent"].sum())} if len(graded) else {}
     is_fair = not off or record_branch(record) == "fair"
     told = () if is_fair else (Gate(False, Verdict.CAUTION, say("churn.record_off", said_on=record.said_on, **off)),)
+    told += _steep(record, result.level) if len(graded) else ()
     if held is None:
         return told
     steep = np.isnan(held.slope) or _slope_branch(held) in ("right", "level")
     return (
         Gate(bool(steep), Verdict.CAUTION, say("churn.poor_slope", slope=held.slope)),
         Gate(_is_level(held), Verdict.CAUTION, say("churn.off_level", said=held.said, came=held.came)),
+        *_by_day(held),
         *told,
     )
+
+
+def _steep(record: Record, level: float) -> tuple[Gate, ...]:
+    """The risks of the record were told neither too far apart nor too close together."""
+    found = record.slope(level)
+    if found is None:
+        return ()
+    slope, low, high = found
+    told = say("churn.record_slope", said_on=record.said_on, slope=slope, low=low, high=high)
+    return (Gate(low <= 1 <= high, Verdict.CAUTION, told),)
+
+
+def _by_day(held: Reliability) -> tuple[Gate, ...]:
+    """The days tested tell of one and the same calibration."""
+    if np.isnan(held.days_agree):
+        return ()
+    told = say("churn.slope_days", low=min(held.day_slopes), high=max(held.day_slopes))
+    return (Gate(held.days_agree >= 0.1, Verdict.CAUTION, told),)
 
 
 def apart(result: Churn) -> tuple[Gate, ...]:

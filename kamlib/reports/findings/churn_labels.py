@@ -17,6 +17,7 @@ CONTRACTS_NEEDED = 30
 OLD_DAYS = 30
 FESTIVALS_NEEDED = 5
 WALLET_LEVEL = 0.05
+POOLED_SHARE = 0.1  # of the silent, measured by the gap of all accounts
 DRIVERS = {  # driver: (topic, the table it needs, practice, the direction that calls for something)
     "complaint": ("complaints", "cases", "K088", "up"),
     "threads": ("threads", "visits", "K085", "down"),
@@ -29,10 +30,14 @@ def silent_accounts(result: Churn) -> Finding:
     """Accounts that have gone several of their own gaps without an order."""
     silent = result.accounts[result.accounts["is_silent"]]
     values = {"n": len(silent), "all": len(result.accounts), "gaps": result.silence_gaps, "what": what(result)}
+    once = int((silent["gaps"] == 0).sum())
+    pooled = Gate(
+        once <= POOLED_SHARE * len(silent), Verdict.CAUTION, say("churn.silent_once", n=once, all=len(silent))
+    )
     branch = {0: "silent_none", 1: "silent_one"}.get(len(silent), "silent")
     days = (result.as_of - result.first_order).days + 1
     short = Gate(days > YEAR_DAYS, Verdict.CAUTION, say("churn.short_book", days=days))
-    verdict, reason = judge(short, fresh(result))
+    verdict, reason = judge(short, pooled, fresh(result))
     sentence = say(f"churn.{branch}", margin=float(silent["margin_lost"].sum()), **values)
     if len(silent) > 1 and silent["margin_lost"].max() > 0:
         largest = silent.loc[silent["margin_lost"].idxmax()]
@@ -45,13 +50,17 @@ def silent_accounts(result: Churn) -> Finding:
 
 def off_season(result: Churn) -> Finding:
     """Accounts that are quiet because they always are at this time."""
-    n = int((result.accounts["status"] == "off_season").sum())
+    resting = result.accounts[result.accounts["status"] == "off_season"]
+    n, day = len(resting), (result.as_of - pd.Timestamp(0)).days
+    once = int((resting["first"] > day - 2 * YEAR_DAYS).sum())
     days = (result.as_of - result.first_order).days + 1
     if not result.accounts["has_history"].any():
         return nothing("churn.off_season", say("churn.off_season_unknown", days=days), 0, ("K090",))
     branch = {0: "off_season_none", 1: "off_season_one"}.get(n, "off_season")
     sentence = say(f"churn.{branch}", n=n)
-    return Finding("churn.off_season", sentence, n, "accounts", n=len(result.accounts), practices=("K090",))
+    verdict, reason = judge(Gate(not once, Verdict.CAUTION, say("churn.off_season_once", n=once, all=n)))
+    return Finding("churn.off_season", sentence, n, "accounts", n=len(result.accounts), verdict=verdict, reason=reason,
+                   practices=("K090",))  # fmt: skip
 
 
 def partial_defection(result: Churn) -> Finding:
@@ -234,11 +243,14 @@ def concentration_stress(result: Churn) -> Finding:
     if np.isnan(stress.share):
         return nothing("churn.concentration", say("churn.stress_none", what=what(result)), 0, ("K033",))
     values = {"n": len(stress.largest), "share": stress.share, "equal": stress.equal_share, "what": what(result)}
+    costs = {"n": stress.earning, "earned": stress.earned, "lost": -stress.lost, "what": what(result)}
+    losses = (Gate(stress.lost == 0, Verdict.CAUTION, say("churn.stress_losses", **costs)),)
     if np.isnan(stress.chance):
-        verdict, reason, sentence = Verdict.USABLE, "", say("churn.stress_unjudged", **values)
+        verdict, reason = judge(*losses)
+        sentence = say("churn.stress_unjudged", **values)
     else:
         alone = Gate(False, Verdict.CAUTION, say("churn.stress_alone"))
-        verdict, reason = judge(*gates(result), alone)
+        verdict, reason = judge(*gates(result), *losses, alone)
         sentence = say("churn.stress", chance=stress.chance, **values)
     return Finding("churn.concentration", sentence, stress.share, "share", n=len(result.accounts), verdict=verdict,
                    reason=reason, practices=("K033",))  # fmt: skip
@@ -278,6 +290,17 @@ def moves_pattern(result: Churn) -> str:
         return say("churn.moves_unknown")
     p = float(test.p_value_simulated)
     return say("churn.moves_differ" if p < 0.05 else "churn.moves_same", p=p)
+
+
+def lapse_notes(result: Churn) -> list[str]:
+    """What an account still brings after its contract lapsed, and so what of it is at stake; empty without any."""
+    found = result.lapses
+    if found is None or not len(found.ending):
+        return []
+    if not found.is_followed:
+        return [say("churn.lapse_all", n=found.followed)]
+    kept = {"lapsed": found.kept_lapsed, "renewed": found.kept_renewed, "lost": found.lost_share}
+    return [say("churn.lapse_part", n=found.followed, what=what(result), **kept)]
 
 
 def _absent(name: str, table: str, consequence: str, practices: tuple[str, ...]) -> Finding:

@@ -35,8 +35,25 @@ def churn_agenda(result: Churn) -> pd.DataFrame:
     beside = rows.assign(reasons=[[code for code in codes if code not in TOLD] for codes in rows["reasons"]])
     to_do = ["; ".join(say(f"churn.sign_{sign}") for sign in signs) for signs in rows["signs"]]
     risk = rows["account_id"].map(result.accounts.set_index("account_id")["risk"])
-    why = _with_risk(result, _reasons(beside), risk, rows["signs"].map(lambda signs: "call" in signs))
-    return _named(result, rows.assign(to_do=to_do, why=why)).drop(columns=["signs", "reasons"])
+    told = [
+        [*_facts(row), *([rest] if rest else [])] for row, rest in zip(rows.itertuples(), _reasons(beside), strict=True)
+    ]
+    why = pd.Series(["; ".join(parts) for parts in told], rows.index, dtype=object)
+    why = _with_risk(result, why, risk, rows["signs"].map(lambda signs: "call" in signs))
+    hidden = ["signs", "reasons", "partial_since", "lapse", "gap_median_days"]
+    return _named(result, rows.assign(to_do=to_do, why=why)).drop(columns=hidden)
+
+
+def _facts(row) -> list[str]:
+    """What stands behind the signs of a line of the month's list."""
+    facts = {
+        "silent": lambda: say("churn.since_silent", days=int(row.recency_days), gap=row.gap_median_days),
+        "renewal": lambda: say(
+            "churn.reason_contract_ends" if pd.isna(row.lapse) else "churn.lapse_chance", chance=row.lapse
+        ),
+        "partial": lambda: say("churn.since_partial", since=row.partial_since),
+    }
+    return [facts[sign]() for sign in row.signs if sign in facts]
 
 
 def churn_accounts(result: Churn, *actions: str) -> pd.DataFrame:

@@ -40,11 +40,11 @@ class Churn:
         expected_back (date; off season only), risk with risk_low and risk_high (probability of no order in the
         window; missing where not judged), health (100 less the risk in per cent), margin_expected (money over the
         horizon), value_at_risk (risk times that), reasons (codes), gain_of_call, is_slipping, action (see
-        :func:`~kamlib.studies.churn.calls.actions`), is_silent, margin_lost (of the year up to the last
-        order of a silent one), contact_reach (30-day periods without an order after which a contact no longer pays;
-        missing without a cost), has_history (a customer for a year), is_partial, partial_ratio, partial_since,
-        partial_gone (money), is_wallet_loss, wallet_before, wallet_share (missing without surveys), contract_ends_on
-        (within the horizon).
+        :func:`~kamlib.studies.churn.calls.actions`), is_silent, margin_year (of the last 365 days; of a silent account
+        those up to its last order), margin_lost (the same, of the silent alone), contact_reach (30-day periods without
+        an order after which a contact no longer pays; missing without a cost), has_history (a customer for a year),
+        is_partial, partial_ratio, partial_since, partial_gone (money), is_wallet_loss, wallet_before, wallet_share
+        (missing without surveys), contract_ends_on (within the horizon).
     candidates : the table of the back-test, one row per candidate: measures with intervals, ``fitted`` and ``asked``
         (days on which it could be fitted, of how many), ``gain`` over the plain rule by the declared measure with
         ``gain_low`` and ``gain_high`` at ``gain_level`` (stricter, since the best of several is compared), and
@@ -174,27 +174,29 @@ def measure(
     stand = stand.assign(margin_expected=calls.expected_margin(sales, stand, season, horizon_days))
     facts = read_facts(book, sales)
     held = contest.hold(facts, silence, rules, _campaign(policy))
-    contracts, ending, chance = None, None, pd.Series(dtype=float)
+    contracts, ending, chance, lost = None, None, pd.Series(dtype=float), 1.0
     if facts.contracts is not None:
         contracts = renewals(facts.contracts, sales.as_of, horizon_days, level)
         ending = lapses(facts, silence, horizon_days, draws, level, seed)
-        chance = ending.ending.groupby("account")["lapse"].max()
+        # What was never tested has no price: the risk of the account itself stands in.
+        chance = ending.ending.groupby("account")["lapse"].max() if len(ending.methods) else chance
+        lost = ending.lost_share
     accounts = risks.account_table(book, facts, season, stand, held, contracts, cost)
-    lost = risks.possible_losses(accounts["margin_expected"], held, seed)
+    losses = risks.possible_losses(accounts["margin_expected"], held, seed)
     came_back = returns(sales, held.tried.said)
-    accounts = calls.actions(accounts, policy, came_back.lasting, horizon_days)
+    accounts = calls.actions(accounts, policy, came_back.lasting)
     return Churn(
         as_of=to_dates([sales.as_of])[0],
         is_part=bool(book.scope),
         horizon_days=horizon_days,
         level=level,
         accounts=accounts,
-        agenda=agenda(accounts, sales, chance, silence, horizon_days, came_back.lasting),
+        agenda=agenda(accounts, sales, chance, silence, horizon_days, came_back.lasting, lost),
         returns=came_back,
         **_of_contest(held),
         at_risk=float(accounts["value_at_risk"].sum(min_count=1)),
-        at_risk_low=float(np.quantile(lost, (1 - level) / 2)) if len(lost) else np.nan,
-        at_risk_high=float(np.quantile(lost, (1 + level) / 2)) if len(lost) else np.nan,
+        at_risk_low=float(np.quantile(losses, (1 - level) / 2)) if len(losses) else np.nan,
+        at_risk_high=float(np.quantile(losses, (1 + level) / 2)) if len(losses) else np.nan,
         record=read_record(previous, sales) if previous else held.record(facts),
         season=season,
         purchases_by_month=expected_by_month(season, sales.purchases.day, sales.first, sales.as_of),

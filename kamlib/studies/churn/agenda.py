@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from kamlib.studies.churn.labels import YEAR_DAYS, Silence
+from kamlib.studies.churn.labels import Silence
 from kamlib.studies.churn.timelines import Sales
 
-SIGNS = ("renewal", "silent", "partial", "call")
+SIGNS = ("silent", "renewal", "partial", "call")
 COLUMNS = ["account_id", "name", "manager_id", "signs", "at_stake", "brings_a_year", "contract_ends_on",
-           "recency_days", "reasons"]  # fmt: skip
+           "recency_days", "gap_median_days", "reasons", "partial_since", "lapse"]  # fmt: skip
 
 
 def agenda(
@@ -20,44 +20,45 @@ def agenda(
     silence: Silence,
     horizon_days: int,
     lasting: float = 1.0,
+    lost_share: float = 1.0,
 ) -> pd.DataFrame:
     """Every account that wants something done now, once, the most money a year at stake first.
 
     Parameters
     ----------
     accounts : the accounts with their actions, as :func:`~kamlib.studies.churn.calls.actions` returns them.
-    sales : what was bought. lapse : chance that a contract that ends is not renewed, by account number.
+    sales : what was bought. lapse : chance that a contract that ends is not renewed, by account number; the risk of
+        the account stands in where there is none.
     silence : the rule by which an account is silent. horizon_days : ahead for contracts, back for fresh silences.
-    lasting : share of silences that do not end by themselves within a year.
+    lasting : share of silences that do not end by themselves. lost_share : of the margin, that goes with a lapse.
 
     Returns
     -------
     Frame of account_id, name, manager_id, ``signs`` (codes of :data:`SIGNS`), ``at_stake`` (money a year: see
-    below), ``brings_a_year`` (money of the 365 days to its last order), contract_ends_on, recency_days, reasons.
+    below), ``brings_a_year`` (money of the last 365 days, of a silent account those up to its last order),
+    contract_ends_on, recency_days, gap_median_days, reasons, partial_since, lapse (chance; missing where not known).
 
     Notes
     -----
     What is at stake in a year is, for a *call*, the risk times what the account brings, and for one that fell *silent*
-    within the last *horizon_days* all that it brought, both times the share of silences that last; for a *renewal*,
-    the chance that it lapses times what the account brings; for a *partial* loss, what is missing. An account with
-    several signs stands at the largest: the same money is not lost twice.
+    within the last *horizon_days*, or whose contract ends, all that it brought, both times the share of silences that
+    last; for a *renewal*, the chance that it lapses times what then goes of what the account brings; for a *partial*
+    loss, what is missing. An account with several signs stands at the largest: the same money is not lost twice.
     """
-    number = sales.number(accounts["account_id"])
-    last = np.full(sales.purchases.size, float(sales.as_of))
-    last[number] -= accounts["recency_days"]
-    # To its last order: what an account brought before it fell silent is what there is to lose.
-    brings = np.maximum(sales.margin.total(last - YEAR_DAYS, last)[number], 0.0)
+    brings, ends = accounts["margin_year"].clip(lower=0), accounts["contract_ends_on"].notna()
+    known = pd.Series(lapse.reindex(sales.number(accounts["account_id"])).to_numpy(), accounts.index)
+    gone = (known * lost_share).fillna(accounts["risk"].fillna(0) * lasting)
+    is_silent = _is_fresh(accounts, silence, horizon_days) | (accounts["is_silent"] & ends)
     stakes = pd.DataFrame(
         {
-            "renewal": brings * lapse.reindex(number).to_numpy(),
-            "silent": np.where(_is_fresh(accounts, silence, horizon_days), brings * lasting, np.nan),
-            "partial": np.where(accounts["is_partial"], brings * (1 / accounts["partial_ratio"] - 1), np.nan),
-            "call": np.where(accounts["action"] == "call", brings * accounts["risk"] * lasting, np.nan),
-        },
-        index=accounts.index,
+            "renewal": (brings * gone).where(ends),
+            "silent": (brings * lasting).where(is_silent),
+            "partial": (brings * (1 / accounts["partial_ratio"] - 1)).where(accounts["is_partial"]),
+            "call": (brings * accounts["risk"] * lasting).where(accounts["action"] == "call"),
+        }
     )[list(SIGNS)]
-    signs = [[sign for sign in SIGNS if known[sign]] for known in stakes.notna().to_dict("records")]
-    listed = accounts.assign(signs=signs, at_stake=stakes.max(axis=1), brings_a_year=brings)
+    signs = [[sign for sign in SIGNS if there[sign]] for there in stakes.notna().to_dict("records")]
+    listed = accounts.assign(signs=signs, at_stake=stakes.max(axis=1), brings_a_year=brings, lapse=known)
     listed = listed[stakes.notna().any(axis=1)]
     return listed.sort_values(["at_stake", "account_id"], ascending=[False, True], ignore_index=True)[COLUMNS]
 

@@ -95,19 +95,20 @@ def contact_reach(sales: Sales, contact_cost: float) -> np.ndarray:
     return np.array(rules, dtype=float)[place]
 
 
-def actions(accounts: pd.DataFrame, policy: CallPolicy, lasting: float, horizon_days: int) -> pd.DataFrame:
+def actions(accounts: pd.DataFrame, policy: CallPolicy, lasting: float) -> pd.DataFrame:
     """The accounts with ``gain_of_call``, ``is_slipping`` and ``action``, the greatest value at risk first.
 
     *accounts* has the reach of contact as ``contact_reach``; *lasting* is the share of silences that last.
     *call*: slipping away (``is_slipping``: a reason holds, or the risk is not below the mean of those judged, and it is
     :data:`LEAST_RISK` or more), and among the calls that can be made and pay for themselves; what a call brings is the
-    risk times the share kept times the share that lasts times a year of the margin, less its cost.
+    risk times the share kept times the share that lasts times the margin of the last year, less its cost.
     *ask*: not called, but partly gone: ask who else supplies it. *leave*: judged, and not worth a call now. *wait*: out
     of season. *win_back*: silent, and contact still pays. *let_go*: silent for longer than contact pays. *decide*:
     silent, and a contact has no cost to set against it.
     """
-    kept = policy.kept_share * lasting * accounts["value_at_risk"] * policy.kept_days / horizon_days
-    gain = kept - policy.contact_cost
+    # What it really brought in a year: the pace of a few weeks is no year, and no year is like its busiest quarter.
+    stake = accounts["risk"] * accounts["margin_year"].clip(lower=0) * lasting
+    gain = policy.kept_share * stake * policy.kept_days / YEAR_DAYS - policy.contact_cost
     gain = gain.where(accounts["is_judged"] & (accounts["status"] == "active") & (accounts["risk"] >= LEAST_RISK))
     is_slipping = gain.notna() & (accounts["reasons"].map(bool) | _is_raised(accounts["risk"], accounts["is_judged"]))
     wanted = accounts.assign(gain=gain.where(is_slipping)).sort_values(["gain", "account_id"], ascending=[False, True])

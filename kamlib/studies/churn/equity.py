@@ -127,13 +127,17 @@ class Stress:
 
     ``largest``: frame of those accounts: account_id, margin_year, share, risk. ``share``: of the year's margin in
     their hands. ``chance``: that at least one of them falls silent in its window, if they do so independently; NaN
-    where none has a risk. ``equal_share``: what as many average accounts would hold.
+    where none has a risk. ``equal_share``: what as many average accounts would hold. ``earning``: accounts that earned
+    a margin in the year. ``earned``, ``lost``: what they earned, and what all others cost (zero or less).
     """
 
     largest: pd.DataFrame
     share: float
     chance: float
     equal_share: float
+    earning: int
+    earned: float
+    lost: float
 
 
 def concentration_stress(sales: Sales, risks: pd.Series, largest: int = 3) -> Stress:
@@ -150,4 +154,7 @@ def concentration_stress(sales: Sales, risks: pd.Series, largest: int = 3) -> St
         float(top.sum() / total) if total else np.nan,
         float(1 - (1 - known.dropna()).prod()) if known.notna().any() else np.nan,
         len(top) / len(positive) if len(positive) else np.nan,
+        len(positive),
+        float(total),
+        float(margin[margin < 0].sum()),
     )

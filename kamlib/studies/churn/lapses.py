@@ -14,8 +14,9 @@ from kamlib.studies.churn.labels import Silence, standing
 from kamlib.studies.churn.leaderboard import gains, leaderboard
 from kamlib.studies.churn.logit import Logit
 from kamlib.studies.churn.renewals import GRACE_DAYS
+from kamlib.studies.churn.timelines import Sales
 
-STEP_DAYS, FIRST_DAYS = 30, 180
+STEP_DAYS, FIRST_DAYS, AFTER_DAYS, FEWEST = 30, 180, 180, 10
 LAPSES_A_SIGN, SHARE_PENALTY = 10, 0.01
 SIGNS = ("lateness", "spend_trend", "breadth_trend", "complaint_open", "threads")  # as many as the lapses allow
 PLAIN, BY_DAYS, BY_SIGNS = METHODS = ("share renewed", "share by days left", "days left and signs")
@@ -34,6 +35,8 @@ class Lapses:
     winner : the method that gives ``lapse``. signs : what it looks at beside the days left.
     lapsed : contracts that lapsed. tested, tested_lapsed : contracts tested on, and how many of them lapsed.
     lead_days : days before their end by which nine in ten of the renewed were renewed; NaN without any.
+    followed : accounts whose contract lapsed half a year ago or more. kept_lapsed, kept_renewed : margin of the half
+        year after the end over that of the half year before, of those and of accounts that renewed; NaN without any.
     """
 
     ending: pd.DataFrame
@@ -44,6 +47,19 @@ class Lapses:
     tested: int
     tested_lapsed: int
     lead_days: float
+    followed: int
+    kept_lapsed: float
+    kept_renewed: float
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether ten lapses or more could be followed, and there are renewals to set them against."""
+        return self.followed >= FEWEST and self.kept_renewed > 0 and np.isfinite(self.kept_lapsed)
+
+    @property
+    def lost_share(self) -> float:
+        """Share of its margin that goes with a lapse: all of it where too few lapses could be followed."""
+        return float(np.clip(1 - self.kept_lapsed / self.kept_renewed, 0, 1)) if self.is_followed else 1.0
 
 
 def lapses(
@@ -82,6 +98,7 @@ def lapses(
         len(tested),
         int(tested["is_silent"].sum()),
         float(settled["lead_days"].quantile(0.1)),
+        *_kept(facts.sales, settled[settled["ends_on"] + AFTER_DAYS <= today]),
     )
 
 
@@ -96,6 +113,21 @@ def follow_up(contracts: pd.DataFrame) -> pd.DataFrame:
     lapsed = ~(lead >= -GRACE_DAYS)
     due = terms["ends_on"] + GRACE_DAYS + 1
     return terms.assign(renewed_on=renewed_on, lead_days=lead.mask(lapsed), lapsed=lapsed, due=due)
+
+
+def _kept(sales: Sales, ended: pd.DataFrame) -> tuple[int, float, float]:
+    """Accounts whose last contract to end lapsed, and the margin kept half a year later by those and by the others."""
+    last = ended.sort_values("ends_on", kind="stable").drop_duplicates("code", keep="last").set_index("code")
+    end = last["ends_on"].reindex(range(sales.purchases.size)).fillna(sales.as_of).to_numpy(float)
+    sums = pd.DataFrame(
+        {
+            "before": sales.margin.total(end - AFTER_DAYS, end)[last.index],
+            "after": sales.margin.total(end, end + AFTER_DAYS)[last.index],
+        }
+    ).groupby(last["lapsed"].to_numpy(bool))
+    money = sums.sum().reindex([True, False])
+    kept = (money["after"] / money["before"]).where(money["before"] > 0)
+    return int(last["lapsed"].sum()), float(kept[True]), float(kept[False])
 
 
 def _settled(terms: pd.DataFrame, moment: int) -> pd.DataFrame:

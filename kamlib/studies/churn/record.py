@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.stats import mannwhitneyu, norm
 
 from kamlib.errors import RequestError
+from kamlib.studies.churn.reliability import slope_of
 from kamlib.studies.churn.timelines import Sales, day_number, to_dates
 
 QUANTITY = "silent"
@@ -37,6 +39,25 @@ class Record:
         return self.rows[self.rows["is_silent"].notna()]
 
     @property
+    def order(self) -> tuple[float, float]:
+        """How often, of one that fell silent and one that ordered, the first had the higher risk, and its p-value.
+
+        One half and 1.0 where all did the same (Mann and Whitney, one-sided).
+        """
+        silent = self.graded["is_silent"] == 1
+        if silent.all() or not silent.any():
+            return 0.5, 1.0
+        test = mannwhitneyu(self.graded["said"][silent], self.graded["said"][~silent], alternative="greater")
+        return float(test.statistic / (silent.sum() * (~silent).sum())), float(test.pvalue)
+
+    def slope(self, level: float) -> tuple[float, float, float] | None:
+        """Calibration slope of the risks graded, with its interval; None where nothing tells it."""
+        rows = self.graded
+        found = slope_of(rows["said"].to_numpy(), rows["is_silent"].to_numpy(), rows["account_id"])
+        reach = norm.ppf((1 + level) / 2)
+        return (found[0], found[0] - reach * found[1], found[0] + reach * found[1]) if found else None
+
+    @property
     def open(self) -> int:
         """How many rows cannot be graded yet."""
         return int(self.rows["is_silent"].isna().sum())
@@ -45,12 +66,32 @@ class Record:
 def read_record(previous: str | Path, sales: Sales) -> Record | None:
     """The predictions of an earlier report, graded with what is known now; None where it made none.
 
+    Where none of them can be graded yet, the report before that is graded, and so on: a window longer than the
+    time between two reports closes later than the next one.
+
     Raises
     ------
     RequestError
         When the folder is not a report, or lies in the future of the day read as of.
     """
-    folder = Path(previous)
+    record = _read(Path(previous), sales)
+    earlier = _before(Path(previous))
+    while record is not None and not len(record.graded) and earlier is not None:
+        folder, earlier = earlier, _before(earlier)
+        older = _read(folder, sales)
+        record = older if older is not None and len(older.graded) else record
+    return record
+
+
+def _before(folder: Path) -> Path | None:
+    """The report that a report was compared with, where it is still there."""
+    made = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    told = made.get("parameters", {}).get("previous")
+    before = Path(told) if told else None
+    return before if before is not None and before != folder and (before / MANIFEST).is_file() else None
+
+
+def _read(folder: Path, sales: Sales) -> Record | None:
     if not (folder / MANIFEST).is_file():
         raise RequestError(f"{folder} holds no report: there is no {MANIFEST}; give the folder of an earlier report")
     said_on = day_number(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["as_of"])

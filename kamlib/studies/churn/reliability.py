@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import expit, logit
-from scipy.stats import norm
+from scipy.stats import chi2, norm
 from scipy.stats import t as student
+
+from kamlib.studies.churn.logit import Logit
 
 CERTAIN = 1e-6
 FLATTEST = 0.2
@@ -29,6 +31,8 @@ class Reliability:
     level : of these intervals.
     drift : how far the log odds of all accounts move together from one day to the next, standard deviation about
         what was said, beyond chance.
+    day_slopes : calibration slope of each day that had silences and orders. days_agree : probability that slopes lie as
+        far apart by chance alone (Cochran's Q); NaN with fewer than two.
     days : days tested. windows : how many of them do not share days with another, so that they are tests apart.
     """
 
@@ -42,6 +46,8 @@ class Reliability:
     slope_high: float
     level: float
     drift: float
+    day_slopes: tuple[float, ...]
+    days_agree: float
     days: int
     windows: int
 
@@ -75,11 +81,14 @@ def reliability(
     rest, gap = outcome - chance, float((outcome - chance).mean())
     reach = _reach(rest - gap, said["account"].to_numpy(), said["moment"].to_numpy(), level)
     days = np.unique(said["moment"])
-    shifts = [_shift(chance[at], outcome[at]) for at in (said["moment"].to_numpy() == day for day in days)]
+    on_day = [said["moment"].to_numpy() == day for day in days]
+    shifts = [_shift(chance[at], outcome[at]) for at in on_day]
+    slopes = [slope_of(chance[at], outcome[at], said["account"][at]) for at in on_day]
     moved, by_chance = np.transpose(shifts)
     return Reliability(
         float(chance.mean()), float(outcome.mean()), gap, gap - reach, gap + reach, *map(float, slope), level,
-        float(np.sqrt(max(np.mean(moved**2 - by_chance), 0.0))), len(days), _apart(days, horizon_days),
+        float(np.sqrt(max(np.mean(moved**2 - by_chance), 0.0))), *_agree([s for s in slopes if s]), len(days),
+        _apart(days, horizon_days),
     )  # fmt: skip
 
 
@@ -109,6 +118,31 @@ def _shift(chance: np.ndarray, outcome: np.ndarray) -> tuple[float, float]:
     shift = brentq(lambda moved: expit(odds + moved).mean() - share, -60, 60)
     spread = (expit(odds + shift) * (1 - expit(odds + shift))).sum()
     return shift, 1 / max(spread, 0.25)
+
+
+def slope_of(chance: np.ndarray, outcome: np.ndarray, accounts) -> tuple[float, float] | None:
+    """Calibration slope of one set of predictions and its standard error; None without both outcomes, or any spread.
+
+    Examples
+    --------
+    >>> slope_of(np.array([0.2, 0.8] * 50), np.array([0, 1, 0, 1, 0, 1, 1, 0, 0, 1] * 10), range(100))[0] < 1.1
+    True
+    """
+    odds = logit(np.clip(chance, CERTAIN, 1 - CERTAIN))
+    if not 0 < outcome.sum() < len(outcome) or np.ptp(odds) < CERTAIN:
+        return None
+    fit = Logit.fit(odds[:, None], outcome, accounts)
+    return float(fit.params[1] / fit.scale[0]), float(np.sqrt(fit.covariance[1, 1]) / fit.scale[0])
+
+
+def _agree(slopes: list[tuple[float, float]]) -> tuple[tuple[float, ...], float]:
+    """The slopes, and the probability that they lie as far apart by chance (Cochran's Q)."""
+    if len(slopes) < 2:
+        return tuple(slope for slope, _ in slopes), np.nan
+    slope, error = np.transpose(slopes)
+    weight = 1 / error**2
+    spread = weight @ (slope - weight @ slope / weight.sum()) ** 2
+    return tuple(slope.tolist()), float(chi2.sf(spread, len(slope) - 1))
 
 
 def _apart(days: np.ndarray, horizon_days: int) -> int:

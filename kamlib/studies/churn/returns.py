@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from statsmodels.duration.survfunc import SurvfuncRight
 from kamlib.studies.churn.timelines import Sales
 
 YEAR_DAYS = 365
-FEWEST = 10
+FEWEST, LEAST_DAYS = 10, 180
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,19 @@ class Returns:
     """What became of accounts after a window without an order.
 
     ``silences`` followed, ``returned`` so far, and ``lasting``: share not back ``days`` after the window closed
-    (Kaplan and Meier, since the latest have been followed for a short time only); 1 with fewer than ten silences.
+    (Kaplan and Meier, since the latest have been followed for a short time only); 1 where ``is_known`` is false: with
+    fewer than ten silences, or none of them followed for half a year.
     """
 
     silences: int
     returned: int
     lasting: float
     days: int
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there were silences enough, followed for long enough."""
+        return self.silences >= FEWEST and self.days >= LEAST_DAYS
 
 
 def returns(sales: Sales, said: pd.DataFrame) -> Returns:
@@ -43,8 +49,9 @@ def returns(sales: Sales, said: pd.DataFrame) -> Returns:
     is_back = back <= sales.as_of
     lasted = np.where(is_back, back, sales.as_of) - closed
     followed = int(min(lasted.max(), YEAR_DAYS))
-    if len(silent) < FEWEST or followed < 1:
-        return Returns(len(silent), int(is_back.sum()), 1.0, followed)
+    everyone = Returns(len(silent), int(is_back.sum()), 1.0, followed)
+    if not everyone.is_known:
+        return everyone
     curve = SurvfuncRight(np.maximum(lasted, 0.5), is_back.astype(int))
     known = curve.surv_prob[curve.surv_times <= YEAR_DAYS]
-    return Returns(len(silent), int(is_back.sum()), float(known[-1]) if len(known) else 1.0, followed)
+    return replace(everyone, lasting=float(known[-1]) if len(known) else 1.0)

@@ -49,8 +49,8 @@ def account_table(
     table["is_silent"] = table["status"] == "silent"
     table["contact_reach"] = calls.contact_reach(sales, contact_cost)[codes]
     table["has_history"] = stand["first"] <= sales.as_of - YEAR_DAYS
-    before = sales.margin.total(_clean(stand["last"], sales) - YEAR_DAYS, _clean(stand["last"], sales))
-    table["margin_lost"] = np.where(table["is_silent"], before[codes], np.nan)
+    table["margin_year"] = _margin_year(sales, stand["last"].where(table["is_silent"]))
+    table["margin_lost"] = table["margin_year"].where(table["is_silent"])
     table["health"] = 100 * (1 - table["risk"])
     table["value_at_risk"] = table["risk"] * table["margin_expected"]
     given = _reasons(facts, contest, table).reindex(codes)
@@ -60,9 +60,11 @@ def account_table(
     return table
 
 
-def _clean(last: pd.Series, sales: Sales) -> np.ndarray:
-    """Last order day of every account of the book, the day read as of where it has none."""
-    return last.reindex(range(sales.purchases.size)).fillna(sales.as_of).to_numpy()
+def _margin_year(sales: Sales, last: pd.Series) -> np.ndarray:
+    """(n,) margin of the 365 days up to a last day, and of what came after it; up to today where it is missing."""
+    end = np.full(sales.purchases.size, float(sales.as_of))
+    end[last.index] = last.fillna(sales.as_of)
+    return sales.margin.total(end - YEAR_DAYS, sales.as_of)[last.index]
 
 
 def possible_losses(margin: pd.Series, contest: Contest, seed: int = 0) -> np.ndarray:
