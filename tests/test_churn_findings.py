@@ -228,7 +228,10 @@ def test_risks_of_the_wrong_height_beyond_chance_are_a_caution(result, gap, low,
 
 
 def test_risks_the_record_refutes_are_a_caution(result):
-    found = findings.value_at_risk(replace(_held(result), record=_record([0.1] * 100, 25)))
+    refuted = replace(_held(result), record=_record([0.1] * 100, 25))
+    found, resting = findings.churn_calibration(refuted), findings.value_at_risk(refuted)
+    assert say("churn.risks_unsure") in resting.reason and found.verdict is resting.verdict is Verdict.CAUTION
+    assert say("churn.risks_unsure") not in findings.value_at_risk(_held(result)).reason
     assert "10 accounts were expected to order nothing and 25 did not order, which is beyond" in found.reason
 
 
@@ -245,7 +248,7 @@ def test_risks_of_the_record_told_too_far_apart_are_a_caution(result):
         is_silent=[1.0, 0, 0, 0, 0] * 20 + [0, 0, 1.0, 0, 0] * 20
     )
     record = replace(_record([0.1], 0), rows=rows)
-    found = findings.value_at_risk(replace(_held(result), record=record))
+    found = findings.churn_calibration(replace(_held(result), record=record))
     told = "did not come true as steeply as they were said (calibration slope 0.13, \N{MINUS SIGN}0.02 to 0.27; 1 is exact)"
     assert told in found.reason
 

@@ -242,15 +242,15 @@ def what(result: Churn) -> str:
 
 
 def gates(result: Churn) -> tuple[Gate, ...]:
-    """The gates of all that rests on single risks."""
+    """The gates of all that rests on single risks; why these are uncertain is told once, where they are tested."""
     judged = len(result.judged)
     pooled = say("churn.pooled", n=judged, needed=POOLED_BELOW)
+    is_sure = all(gate.is_met for gate in (*calibrated(result), *apart(result)))
     return (
         enough_events(result),
         Gate(judged >= POOLED_BELOW, Verdict.CAUTION, pooled),
         Gate(not result.is_part, Verdict.CAUTION, say("churn.part")),
-        *calibrated(result),
-        *apart(result),
+        Gate(is_sure, Verdict.CAUTION, say("churn.risks_unsure")),
         fresh(result),
     )
 
