@@ -340,13 +340,13 @@ def test_the_agenda_counts_each_kind_and_each_account_once(result):
     found = findings.month_agenda(_agenda(result, ["renewal", "call"], ["silent"], ["partial"]))
     assert found.sentence.startswith("3 accounts want something done now, with 3,000 of")
     assert "1 contract that ends, 1 account silent and worth winning back now, 1 part loss and 1 call" in found.sentence
-    assert "where one stands under two of these." in found.sentence
+    assert "and 1 call, one account with two of these." in found.sentence
     assert found.value == 3000
 
 
 def test_a_long_agenda_says_what_its_first_ten_hold(result):
     assert (
-        "no call, where each stands under one of these; the first 10 hold 50% of it"
+        "no call, each account with one of these; the first 10 hold 50% of it"
         in findings.month_agenda(_agenda(result, *[["silent"]] * 20)).sentence
     )
 
