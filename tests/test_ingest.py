@@ -879,7 +879,7 @@ def test_a_workbook_whose_formulas_were_never_worked_out_is_refused(export):
         book.active.append(row)
     book.save(export.source / "orders.xlsx")
     export.mapping["files"]["orders"]["path"] = "orders.xlsx"
-    said = "orders.xlsx: 1 column ('amount') hold formulas without their results; open the file in a spreadsheet, save"
+    said = "orders.xlsx: the results of the formulas in 1 column ('amount') were never stored; open the file in a"
     assert said in export.refusal()
 
 
