@@ -76,8 +76,8 @@ def _refuse_formulas(path: Path, title: str, blank: dict[int, str]) -> None:
     if with_formula:
         named = ", ".join(repr(blank[i]) for i in sorted(with_formula))
         raise RequestError(
-            f"{path}: the results of the formulas in {counted(len(with_formula), 'column')} ({named}) were never stored; "
-            "open the file in a spreadsheet, save it, and ingest again"
+            f"{path}: the results of the formulas in {counted(len(with_formula), 'column')} ({named}) were never "
+            "stored; open the file in a spreadsheet, save it, and ingest again"
         )
 
 
