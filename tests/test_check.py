@@ -53,6 +53,14 @@ def test_each_table_is_summed_up_in_rows_span_and_gaps(frames, tmp_path):
     assert f"cost {orders.cost.isna().mean():.1%}" in summary.line()
 
 
+def test_a_roster_in_words_is_an_error_and_one_in_ones_and_zeros_a_warning(frames, tmp_path):
+    accounts = frames["accounts"]
+    for column, severity in ((["Y"] * len(accounts), "error"), ([1] * len(accounts), "warning")):
+        frames["accounts"] = accounts.assign(is_key_account=column)
+        violation = found(checked(only(frames), tmp_path / severity), "accounts", "where the contract has boolean")
+        assert violation.severity == severity and violation.what.startswith("is_key_account is ")
+
+
 def spoil(column, value, row=0):
     def change(frame):
         frame[column] = frame[column].astype(object)

@@ -24,6 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kamlib import open_book
+from kamlib.book.check import check
 from kamlib.book.ingest import ingest
 from kamlib.book.ingest.mapping import read_mapping
 from kamlib.errors import RequestError
@@ -310,6 +311,31 @@ def test_an_order_of_an_unknown_account_is_rejected_and_listed_with_the_nearest_
         (n, "account_id", "07", "not among the accounts of this book") for n in (2, 3)
     ]
     assert "orders.account_id: 1 value not among the accounts: '07' (2 rows, nearest '0007')" in report.notes
+
+
+def test_orders_of_an_account_that_was_refused_itself_say_so_instead_of_a_near_spelling(export):
+    export.write("customers.csv", CUSTOMERS + "07,Initech B,\n07,Initech C,\n")
+    export.order_lines("O1,07,2026-09-01,5", "O3,0007,2026-09-01,1")
+    note = (
+        "orders.account_id: 1 value not among the accounts: '07' (1 row, refused itself in accounts: account_id, "
+        "conflicts: 2 different rows have this key)"
+    )
+    assert note in export.ingest().notes
+    with open_book(export.out) as book:
+        lines = check(book, today=date(2026, 10, 1)).lines()
+    told = "they were refused by the ingest and are not in the book; look in rejects/{}.csv for why"
+    assert "warning: accounts: 2 rows: " + told.format("accounts") in lines
+    assert "warning: orders: 1 row: " + told.format("orders") in lines
+
+
+def test_the_firms_own_roster_is_read_as_yes_and_no_and_refused_where_it_is_neither(export):
+    export.accounts["also"] = {"is_key_account": "parent"}
+    export.write("customers.csv", "no,name,parent\n0007,Acme,Y\n00012-A,Globex,否\n7,Initech,\n8,Other,maybe\n")
+    export.ingest()
+    assert export.values("accounts", "is_key_account") == [False, True, None]
+    assert [why(r) for r in export.rejects("accounts")] == [
+        (5, "is_key_account", "maybe", "parent: neither true nor false")
+    ]
 
 
 def test_products_are_asked_for_only_where_the_book_has_them(export):

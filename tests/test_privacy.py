@@ -164,6 +164,21 @@ def test_every_account_keeps_its_own_pseudonym(home, monkeypatch):
     assert names.is_unique
 
 
+def test_the_firms_own_roster_is_read_the_same_where_names_are_replaced(home, tmp_path, monkeypatch):
+    frames = small_frames(accounts=4)
+    accounts = frames["accounts"]
+    frames["accounts"] = accounts.assign(is_key_account=[True, False, None, True], remark="private")
+    place = write_folder(frames, tmp_path / "own")
+    with open_book(place) as book:
+        plain = book.frame("accounts").is_key_account.tolist()
+    monkeypatch.setenv("KAM_NAMES", "pseudonyms")
+    monkeypatch.setenv("KAM_REDACT_KEY", "a key")
+    with open_book(place) as book:
+        hidden = book.frame("accounts")
+    assert hidden.is_key_account.tolist() == plain == [True, False, None, True]
+    assert "remark" not in hidden and hidden.name.str.startswith("Account ").all()
+
+
 def test_without_a_key_nothing_is_started(home, monkeypatch):
     monkeypatch.delenv("KAM_REDACT_KEY", raising=False)
     with pytest.raises(RequestError, match="set the environment variable KAM_REDACT_KEY"):

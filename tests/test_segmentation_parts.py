@@ -615,6 +615,13 @@ def test_the_firms_own_roster_comes_before_the_last_report():
     assert (flags.tolist(), told_by) == ([False, True], "book")
     assert roster(own.assign(is_key_account=None), said)[1] == "report"
     assert roster(own.drop(columns="is_key_account"), None) == (None, "replay")
+    assert roster(own.assign(is_key_account=[1, 0]), said)[0].tolist() == [True, False]
+
+
+def test_a_roster_in_words_is_refused_and_never_read_as_nobody():
+    words = pd.DataFrame({"is_key_account": ["Y", "N", None]}, index=["a", "b", "c"])
+    with pytest.raises(RequestError, match="2 of 2 marks in is_key_account .* neither true nor false, such as 'Y'"):
+        roster(words, None)
 
 
 @pytest.mark.parametrize("source", ["replay", "inherited"])

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 import ibis
 import pandas as pd
+import pyarrow.parquet as pq
 from ibis import _
 
-from kamlib.book.contract import TABLES, Table
+from kamlib.book.contract import TABLES, Column, Table
 from kamlib.book.ingest.accounting import counted
 from kamlib.book.rules import ERROR, WARNING, Rule, rules_of
 from kamlib.book.store import Book
@@ -107,7 +109,7 @@ def check(book: Book, today: date | None = None) -> CheckReport:
         summary, found = _check_table(table, TABLES[name], tables, today)
         summaries.append(summary)
         violations += [*found, *_duplicates(table, TABLES[name])]
-    violations += [*_cycles(tables), *_overlaps(tables), *_equal_lines(tables)]
+    violations += [*_cycles(tables), *_overlaps(tables), *_equal_lines(tables), *_refused(book.place.path)]
     return CheckReport(book.name, tuple(summaries), tuple(book.absent), tuple(violations))
 
 
@@ -127,10 +129,19 @@ def _of_settings(book: Book) -> list[Violation]:
     return said
 
 
+def _refused(place: Path | None) -> list[Violation]:
+    """Rows that the ingest kept out of the book: what is left may be sound and yet not all there is."""
+    files = [place / "rejects" / f"{name}.parquet" for name in TABLES] if place else []
+    counts = {file.stem: pq.read_metadata(file).num_rows for file in files if file.is_file()}
+    what = "they were refused by the ingest and are not in the book"
+    return [Violation(t, what, n, (), f"look in rejects/{t}.csv for why", WARNING) for t, n in counts.items()]
+
+
 def _readable(source: ibis.Table, spec: Table) -> tuple[ibis.Table | None, list[Violation]]:
     """The table with the contract's types, and what stands against reading it."""
     lacking = [name for name in spec.required if name not in source.columns]
-    wrong = [_unlike(source, name, spec) for name in spec.columns if name in source.columns]
+    understood = {**spec.columns, **spec.own}
+    wrong = [_unlike(source, spec.name, column) for name, column in understood.items() if name in source.columns]
     found = [v for v in wrong if v]
     if lacking:
         what = f"required columns are not there: {', '.join(lacking)}"
@@ -141,20 +152,21 @@ def _readable(source: ibis.Table, spec: Table) -> tuple[ibis.Table | None, list[
     return (source.cast(casts) if casts else source), found
 
 
-def _unlike(source: ibis.Table, name: str, spec: Table) -> Violation | None:
+def _unlike(source: ibis.Table, table: str, column: Column) -> Violation | None:
     """A column whose type is not the contract's: an error where it cannot be read as it, else a warning."""
-    have, want = source[name].type(), spec.columns[name].dtype
+    name, have, want = column.name, source[column.name].type(), column.dtype
     is_number = have.is_numeric() and want.is_numeric() and not (have.is_floating() and want.is_integer())
     # DuckDB has a type of its own for a column without any value, which Ibis does not know.
     is_empty = have.is_null() or (have.is_unknown() and "NULL" in str(have))
     if is_empty or type(have) is type(want) or is_number or (have.is_date() and want.is_date()):
         return None
     what = f"{name} is {have} where the contract has {want}"
-    is_key = have.is_integer() and want.is_string()  # a database often numbers what the contract names
-    can_be_read = is_key or (have.is_numeric() and want.is_integer()) or (have.is_timestamp() and want.is_date())
+    # A database often numbers what the contract names, and writes 1 and 0 for true and false.
+    is_coded = have.is_integer() and (want.is_string() or want.is_boolean())
+    can_be_read = is_coded or (have.is_numeric() and want.is_integer()) or (have.is_timestamp() and want.is_date())
     if can_be_read:
-        return Violation(spec.name, what, 0, (), f"it is read as {want}; write it as one", WARNING)
-    return Violation(spec.name, what, 0, (), "ingest it with a mapping, which reads text into types")
+        return Violation(table, what, 0, (), f"it is read as {want}; write it as one", WARNING)
+    return Violation(table, what, 0, (), "ingest it with a mapping, which reads text into types")
 
 
 def _check_table(table: ibis.Table, spec: Table, tables: dict, today: date):

@@ -26,7 +26,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table of the contract."""
+    """One table of the contract; ``own`` are columns it does not list, which are understood where a book has them."""
 
     name: str
     meaning: str
@@ -36,11 +36,19 @@ class Table:
     later: dict[str, dict]
     period: str
     through: str
+    own: dict[str, Column] = field(default_factory=dict)
 
     @property
     def required(self) -> list[str]:
         """Columns that must be there."""
         return [c.name for c in self.columns.values() if not c.optional]
+
+
+_OWN = {
+    "accounts": [
+        Column("is_key_account", dt.boolean, "on the firm's own list of key accounts", "", True, False, ""),
+    ]
+}
 
 
 def _limits(schema_column) -> dict:
@@ -78,6 +86,7 @@ def _table(name: str, model) -> Table:
         note.get("later", {}),
         note.get("period", ""),
         note.get("through", ""),
+        {c.name: c for c in _OWN.get(name, ())},
     )
 
 

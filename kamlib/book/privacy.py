@@ -2,7 +2,7 @@
 
 The render says so in the environment of the kernels it starts, so that no notebook can forget it:
 ``KAM_PERSONAL=hidden`` hides personal fields, ``KAM_NAMES=pseudonyms`` replaces the names of accounts and managers
-by pseudonyms keyed with ``KAM_REDACT_KEY``, and leaves out free text and columns that the contract does not list.
+by pseudonyms keyed with ``KAM_REDACT_KEY``, and leaves out free text and columns that nobody here understands.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Privacy:
             hidden = [name for name, column in spec.columns.items() if column.personal]
             table = table.mutate(**{name: ibis.null(table[name].type()) for name in hidden})
         if self.hides_names:
-            table = table.select(*spec.columns)
+            table = table.select(*spec.columns, *(name for name in spec.own if name in table.columns))
             table = table.mutate(**{name: ibis.null("string") for name in _FREE_TEXT.get(spec.name, ())})
             table = self._renamed(table, spec) if spec.name in _NAMED else table
         return table
@@ -69,7 +69,7 @@ class Privacy:
         ids = table.select(identifier).distinct().to_pyarrow()[identifier].to_pylist()
         named = ibis.memtable({"renamed_id": ids, "renamed": self._pseudonyms(word, ids)})
         joined = table.left_join(named, table[identifier] == named.renamed_id)
-        return joined.mutate(name=joined.renamed).select(*spec.columns)
+        return joined.mutate(name=joined.renamed).select(*table.columns)
 
     def _pseudonyms(self, word: str, identifiers: list[str]) -> list[str]:
         """A pseudonym for each; of some thousands of accounts a few would share the short ones, and get longer ones."""

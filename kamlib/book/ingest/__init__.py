@@ -84,10 +84,11 @@ def _build(mapping: Mapping, source: Path, out: Path, folder: Path, progress: Ca
     staging = Staging(work, source, mapping.settings.timezone)
     try:
         accepted: dict[str, ibis.Table] = {}
+        refused: dict[str, ibis.Table] = {}
         for name in reading_order(mapping.tables):
             progress(f"reading {name}")
-            accepted[name], rejects = _read_table(name, mapping, staging, ledger, accepted)
-            _account(name, accepted[name], rejects, staging, ledger, book)
+            accepted[name], refused[name] = _read_table(name, mapping, staging, ledger, accepted, refused)
+            _account(name, accepted[name], refused[name], staging, ledger, book)
         progress("writing the book")
         rows = {name: _write(accepted[name], name, book, staging) for name in TABLES if name in accepted}
         _note_look_alikes(accepted, ledger)
@@ -98,15 +99,16 @@ def _build(mapping: Mapping, source: Path, out: Path, folder: Path, progress: Ca
     return _report(out, ledger, labels, rows)
 
 
-def _read_table(name: str, mapping: Mapping, staging: Staging, ledger: Ledger, accepted: dict):
-    """The rows of one table that may stay, and the rejected ones."""
+def _read_table(name: str, mapping: Mapping, staging: Staging, ledger: Ledger, accepted: dict, refused: dict):
+    """The rows of one table that may stay, and the rejected ones, by what became of the tables read before."""
     parts = mapping.tables[name]
     read = [PartReader(part, i, mapping, staging, ledger).read() for i, part in enumerate(parts)]
     rows = _union([good for good, _bad in read], name)
-    quarantine = Quarantine(name, parts, staging, ledger)
+    quarantine = Quarantine(name, parts, staging, ledger, refused)
     rows = quarantine.without_duplicates(rows)
     rows = quarantine.without_orphans(rows, accepted)
-    return rows, ibis.union(*[bad for _good, bad in read], *quarantine.rejected)
+    rejects = ibis.union(*[bad for _good, bad in read], *quarantine.rejected)
+    return rows, staging.save(rejects, f"rejects of {name}")
 
 
 def _union(parts: list[ibis.Table], name: str) -> ibis.Table:
@@ -130,7 +132,6 @@ def _account(name: str, rows: ibis.Table, rejects: ibis.Table, staging: Staging,
     """Count what was accepted and rejected, and write the rejected rows with their source columns."""
     for place, n in alive(rows).items():
         ledger.accepted[(name, *place)] = n
-    rejects = staging.save(rejects, f"rejects of {name}")
     for place, n in alive(rejects).items():
         ledger.rejected[(name, *place)] = n
     counts = rejects.group_by("column", "reason").aggregate(n=_.count()).order_by(ibis.desc("n"), "column", "reason")

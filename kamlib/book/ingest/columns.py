@@ -77,15 +77,20 @@ def typed_column(spec: ColumnSpec, column: Column, run: Evaluator, typed: Typed,
         typed.check(spec.name, is_failed, shown, reason, staging)
 
 
-def own_column(spec: ColumnSpec, run: Evaluator, typed: Typed, ids: list, staging: Staging, aliases) -> str:
-    """Add a column the contract does not have: it travels along as the source holds it.
+def own_column(
+    spec: ColumnSpec, meant: Column | None, run: Evaluator, typed: Typed, ids: list, staging: Staging, aliases
+) -> str:
+    """Add a column the contract does not have: as the source holds it, or as what it is ``meant`` to be.
 
     Its own name may be that of a column already there, so it goes by another for now, which is returned.
     """
     column = staging.column()
-    found = _found(spec, run, ids)
-    found = _renamed(spec, found, aliases)
-    typed.values[column] = _filled(plain(found), spec.default, run.where)
+    if meant:
+        value, _shown = _value(spec, meant.dtype, run, ids, aliases)
+        default = None if spec.default is None else _constant(spec.default, meant.dtype, run.where)
+    else:
+        value, default = plain(_renamed(spec, _found(spec, run, ids), aliases)), spec.default
+    typed.values[column] = _filled(value, default, run.where)
     typed.failures(spec.name, run.failures, staging)
     return column
 

@@ -196,11 +196,11 @@ def _either(symbols: tuple[str, ...]) -> str:
     return f"{_one(symbols)}?" if symbols else ""
 
 
-_TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
+_TRUE, _FALSE = ("true", "t", "yes", "y", "1", "是"), ("false", "f", "no", "n", "0", "否")
 
 
 def read_truth(text: ibis.StringValue) -> ibis.BooleanValue:
-    """True or false from ``true/false``, ``yes/no``, ``y/n``, ``t/f``, ``1/0`` in any case; else missing."""
+    """True or false from ``true/false``, ``yes/no``, ``y/n``, ``t/f``, ``1/0``, ``是/否`` in any case; else missing."""
     word = trimmed(text).lower()
     return ibis.cases((word.isin(_TRUE), True), (word.isin(_FALSE), False), else_=ibis.null("boolean"))
 

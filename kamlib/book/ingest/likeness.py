@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import ibis
 from ibis import _
@@ -13,10 +15,13 @@ from kamlib.book.ingest.accounting import counted
 _MOST_LISTED, _MOST_COMPARED = 5, 5_000
 
 
-def list_values(column: ibis.StringColumn, what: str, thing: str, known: list[str]) -> list[str]:
+def list_values(
+    column: ibis.StringColumn, what: str, thing: str, known: list[str], said: Mapping[str, str] = MappingProxyType({})
+) -> list[str]:
     """A sentence on the values of a column, the most frequent with the nearest known name; none when it is empty.
 
-    ``what`` holds ``{n}``, for how many different values (each a *thing*) there are.
+    ``what`` holds ``{n}``, for how many different values (each a *thing*) there are; of values in ``said`` that
+    stands instead of the nearest name.
     """
     name = column.get_name()
     counts = column.as_table().group_by(name).aggregate(rows=_.count())
@@ -24,7 +29,8 @@ def list_values(column: ibis.StringColumn, what: str, thing: str, known: list[st
     if not n:
         return []
     top = counts.order_by(ibis.desc("rows"), name).limit(_MOST_LISTED).to_pyarrow().to_pylist()
-    listed = "; ".join(f"{row[name]!r} ({counted(row['rows'], 'row')}{_nearest(row[name], known)})" for row in top)
+    why = {v: f", {said[v]}" if v in said else _nearest(v, known) for v in (row[name] for row in top)}
+    listed = "; ".join(f"{row[name]!r} ({counted(row['rows'], 'row')}{why[row[name]]})" for row in top)
     more = f" and {n - _MOST_LISTED:,} more" if n > _MOST_LISTED else ""
     return [f"{what.format(n=counted(n, thing))}: {listed}{more}"]
 

@@ -12,7 +12,7 @@ from kamlib.book.ingest.accounting import Ledger
 from kamlib.book.ingest.likeness import list_values
 from kamlib.book.ingest.rows import alive
 from kamlib.book.ingest.specs import PartSpec
-from kamlib.book.ingest.staging import IDENTITY, NTH, PART, Staging
+from kamlib.book.ingest.staging import IDENTITY, KEY, NTH, PART, Staging
 from kamlib.book.tables import MODELS
 
 _MOST_KNOWN = 20_000
@@ -32,8 +32,10 @@ def reading_order(tables) -> list[str]:
 class Quarantine:
     """Takes out of one table's candidates what cannot stay; keeps the rejected rows with their reasons."""
 
-    def __init__(self, table: str, parts: tuple[PartSpec, ...], staging: Staging, ledger: Ledger):
-        self.spec, self.parts = TABLES[table], parts
+    def __init__(
+        self, table: str, parts: tuple[PartSpec, ...], staging: Staging, ledger: Ledger, refused: dict[str, ibis.Table]
+    ):
+        self.spec, self.parts, self.refused = TABLES[table], parts, refused
         self.staging, self.ledger = staging, ledger
         self.rejected: list[ibis.Table] = []
 
@@ -114,12 +116,22 @@ class Quarantine:
         known = keys.order_by("__known").limit(_MOST_KNOWN)["__known"].to_pyarrow().to_pylist()
         name = column.get_name()
         what = f"{self.spec.name}.{name}: {{n}} not among the {table}"
-        self.ledger.notes += list_values(column, what, "value", known)
+        self.ledger.notes += list_values(column, what, "value", known, self._why_refused(column, table))
+
+    def _why_refused(self, column: ibis.StringColumn, table: str) -> dict[str, str]:
+        """What stood against the row that a value refers to, where the export has it and it was refused."""
+        if table not in self.refused:
+            return {}
+        rows = self.refused[table].semi_join(column.as_table(), [(KEY, column.get_name())])
+        found = rows.select(KEY, "column", "reason").distinct().order_by(KEY, "column", "reason").to_pyarrow()
+        return {r[KEY]: f"refused itself in {table}: {r['column']}, {r['reason']}" for r in found.to_pylist()}
 
     def _reject(self, rows: ibis.Table, bad: ibis.Table, column: str, value, reason) -> ibis.Table:
         """The rows without the source rows of the bad ones, which go into quarantine whole."""
+        name = self.spec.key[0]
+        key = {KEY: bad[name].cast("string") if name in bad.columns else ibis.null("string")}
         first = ibis.row_number().over(ibis.window(group_by=[bad[c] for c in IDENTITY], order_by=[bad[NTH]]))
-        told = bad.select(*IDENTITY, column=ibis.literal(column), value=value, reason=reason, __first=first)
+        told = bad.select(*IDENTITY, column=ibis.literal(column), value=value, reason=reason, __first=first, **key)
         told = self.staging.save(told.filter(told["__first"] == 0).drop("__first"), f"rejects of {self.spec.name}")
         if not _count(told):
             return rows

@@ -16,7 +16,7 @@ from kamlib.book.ingest.grammar import is_expression
 from kamlib.book.ingest.likeness import list_values
 from kamlib.book.ingest.lookups import look_up
 from kamlib.book.ingest.specs import Changes, Mapping, OnePer, PartSpec
-from kamlib.book.ingest.staging import IDENTITY, NTH, PART, SRC, Rows, Staging
+from kamlib.book.ingest.staging import IDENTITY, KEY, NTH, PART, SRC, Rows, Staging
 
 BAD, VALUE = "__bad", "__value"
 MAX_TIMES = 1_000
@@ -174,7 +174,7 @@ class PartReader:
         typed, ids, own = Typed(), [rows.table[c] for c in (SRC, ROW, NTH)], {}
         for name, column in self.part.also.items():
             run = self._run(rows, f"also.{name}", column.formats, keys, [*self._order_values(rows), *ids])
-            own[name] = own_column(column, run, typed, ids, self.staging, self.mapping.aliases)
+            own[name] = own_column(column, self.spec.own.get(name), run, typed, ids, self.staging, self.mapping.aliases)
         if self.spec.name == "targets":
             # Each alone may be missing, both may not: a target is somebody's.
             owners = [n for n in ("account_id", "manager_id") if n in self.part.columns]
@@ -194,7 +194,9 @@ class PartReader:
         words = [(once[BAD] == i, ibis.literal(c.reason)) for i, c in enumerate(self.checks) if i]
         reasons = ibis.cases((once[BAD] == 0, once[VALUE]), *words)
         values = (once[BAD] == 0).ifelse(ibis.null("string"), once[VALUE])
-        bad = self.staging.save(once.select(*IDENTITY, column=columns, value=values, reason=reasons), self.part.where)
+        key = once[self.spec.key[0]] if self.spec.key[0] in self.part.columns else ibis.null("string")
+        told = once.select(*IDENTITY, column=columns, value=values, reason=reasons, **{KEY: key})
+        bad = self.staging.save(told, self.part.where)
         good = staged.filter(_[BAD].isnull())
         if self.part.explode:
             good = good.anti_join(bad, IDENTITY)

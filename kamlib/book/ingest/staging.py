@@ -26,6 +26,7 @@ from kamlib.errors import RequestError
 PART, SRC, NTH = "__part", "__src", "__nth"
 _MOMENT = dt.Timestamp(scale=6)
 _FORMULA, _NEGATIVE = r"^[=+\-@\t\r]", r"^-[0-9.,]+$"
+KEY = "__key"  # what a rejected row would have been called by, where others may refer to it
 IDENTITY = [PART, SRC, ROW]  # what tells a source row apart from any other that a table reads
 
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from kamlib.errors import RequestError
 from kamlib.studies.classes import FIRM
 
 BOOK, REPORT, REPLAY, INHERITED = "book", "report", "replay", "inherited"
@@ -115,12 +116,24 @@ def roster(
     -------
     Flags by account and ``book``, ``report`` or ``inherited``; ``None`` and ``replay``.
 
+    Raises
+    ------
+    RequestError
+        When the book's own roster holds anything but true and false: nobody may silently be none.
+
     Examples
     --------
     >>> roster(pd.DataFrame({"is_key_account": [True, None]}, index=["a", "b"]), None)[1]
     'book'
     """
-    if "is_key_account" in accounts and accounts["is_key_account"].notna().any():
+    marks = accounts["is_key_account"].dropna() if "is_key_account" in accounts else pd.Series(dtype=object)
+    strange = marks[~marks.isin([True, False])]
+    if len(strange):
+        raise RequestError(
+            f"who is a key account cannot be read: {len(strange):,} of {len(marks):,} marks in is_key_account of the "
+            f"accounts are neither true nor false, such as {strange.iloc[0]!r}; ingest again, which reads yes and no"
+        )
+    if len(marks):
         return accounts["is_key_account"].eq(True).fillna(False).astype(bool), BOOK
     if said is None:
         return None, REPLAY
