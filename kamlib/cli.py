@@ -208,6 +208,9 @@ def progress(place: Path) -> None:
     from kamlib.training.progress import lines, overview
 
     frame, damages = overview(place, by_topic())
+    if frame.empty:
+        click.echo(wording.say("progress_none", place=place))
+        return
     for line in lines(frame):
         click.echo(line)
     click.echo(f"\n{wording.say('progress_legend')}")

@@ -213,7 +213,17 @@ def test_the_command_says_what_was_damaged(tmp_path):
     assert f"{own.file.name}.damaged-1" in said.output
 
 
-def test_the_command_says_where_there_is_none(tmp_path):
-    said = CliRunner().invoke(main, ["progress", str(tmp_path)])
+def test_the_command_says_that_nobody_has_begun_and_how_to_begin(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for place in ([], [str(tmp_path)]):
+        said = CliRunner().invoke(main, ["progress", *place])
+        assert said.exit_code == 0
+        assert (
+            "Nobody has begun the course yet" in said.output and "make lab" in said.output and "01_role" in said.output
+        )
+
+
+def test_the_command_refuses_a_place_that_is_not_there(tmp_path):
+    said = CliRunner().invoke(main, ["progress", str(tmp_path / "elsewhere")])
     assert said.exit_code == 2
-    assert "there is no progress in" in said.output
+    assert "name the folder the course keeps progress in" in said.output

@@ -312,7 +312,9 @@ def manager(place) -> str:
 
 def test_a_report_of_one_manager_does_not_replace_that_of_the_whole_book(place, notebooks, tmp_path, manager):
     whole = render(_request(place, notebooks, tmp_path))
-    with pytest.raises(RequestError, match=r"\(good\) are there for the whole book and would be replaced .* --out"):
+    with pytest.raises(
+        RequestError, match=r"\(good\) is there for the whole book and would be replaced by that .* --out"
+    ):
         render(_request(place, notebooks, tmp_path, scope={"manager_id": manager}))
     assert folder.read_manifest(whole.folder / "good")["parameters"]["scope"] == {}
     assert not render(_request(place, notebooks, tmp_path, scope={"manager_id": manager}, each="manager")).failed

@@ -67,13 +67,21 @@ def test_a_fan_out_by_account_goes_before_the_account_that_is_named(place, noteb
     ("asked", "scope", "message"),
     [
         ("7", None, "there is no account '7' among the 8 accounts of book 'Small book'; the nearest are 0007"),
-        ("客戶 0005", None, "the nearest are 0005"),
+        ("客戶 0005", None, r"1 has it in its name: 0005 \(大客戶 0005\); name one with -p account_id=0005"),
         ("0003", {"manager_id": "M1"}, "there is no account '0003' among the 2 accounts in the scope manager_id=M1"),
     ],
 )
 def test_an_account_that_is_not_there_is_refused_with_the_nearest(place, notebooks, asked, scope, message):
     with pytest.raises(RequestError, match=message):
         _pages(place, notebooks / "one.ipynb", {"account_id": asked}, scope=scope)
+
+
+def test_a_name_is_answered_with_the_numbers_and_names_of_all_that_have_it(tmp_path, notebooks):
+    place = write_folder(small_frames(accounts=12), tmp_path / "book")
+    with pytest.raises(RequestError) as error:
+        _pages(place, notebooks / "one.ipynb", {"account_id": "客戶"})
+    assert "12 have it in their names: 0001 (大客戶 0001), " in str(error.value)
+    assert "0009 (大客戶 0009) and 2 more; name one with -p account_id=0001" in str(error.value)
 
 
 @pytest.mark.parametrize("each", ["", "manager"])
@@ -183,6 +191,16 @@ def test_the_index_lists_the_pages_of_managers_by_their_names(tmp_path):
     index.write_index(tmp_path / "2026-Q3", index.State("Book", "2026-Q3", "2026-09-30"), [])
     page = BeautifulSoup((tmp_path / "2026-Q3" / "index.html").read_text(), "html.parser")
     assert " ".join(page.select_one(".each > li a").text.split()) == "Lin Yi-chun (M1)"
+
+
+def test_the_index_of_all_periods_names_their_kind_and_begins_with_the_one_that_ended_last(tmp_path):
+    for label in ("2026-09", "2026-Q2", "2026-W39", "2026-Q3", "2026"):
+        (tmp_path / label).mkdir()
+        folder.write_text(tmp_path / label / "index.html", "")
+    index.write_periods(tmp_path, index.State("Book", "2026-Q3", "2026-09-30"))
+    items = BeautifulSoup((tmp_path / "index.html").read_text(encoding="utf-8"), "html.parser").select(".periods li")
+    said = [item.get_text().split(" · ")[0] for item in items]
+    assert said == ["2026 yearly", "2026-Q3 quarterly", "2026-09 monthly", "2026-W39 weekly", "2026-Q2 quarterly"]
 
 
 @pytest.mark.parametrize("each", ["region", "account"])

@@ -172,17 +172,20 @@ def _first_due(reports: list[Path], where: Path) -> tuple[dict[str, str], set[st
 
 
 def write_periods(book_folder: Path, now: State) -> None:
-    """The index of all periods of a book, the latest first."""
-    periods = [_period(path.parent) for path in sorted(book_folder.glob("*/index.html"), reverse=True)]
+    """The index of all periods of a book: the one that ended last first, of those that end on a day the longest."""
+    made = [(Period.parse(path.parent.name), path.parent) for path in book_folder.glob("*/index.html")]
+    made.sort(key=lambda one: (-one[0].end.toordinal(), one[0].start))
+    periods = [_period(period, where) for period, where in made]
     folder.write_text(book_folder / "index.html", frame("periods.html.j2", book=now.book, periods=periods, **now.marks))
 
 
-def _period(where: Path) -> dict:
-    """A line of the index of all periods: the period, its day, when it was last rendered, and what came of it."""
+def _period(period: Period, where: Path) -> dict:
+    """A line of the index of all periods: the period, its kind and day, when it was rendered, and what came of it."""
     record = where / "run.json"
     run = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
     return {
         "label": where.name,
+        "kind": say(f"page.kind_{period.kind}"),
         "href": f"{where.name}/index.html",
         "as_of": run.get("as_of", ""),
         "made_on": run.get("finished", "").replace("T", " ")[:16],

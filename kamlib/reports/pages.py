@@ -16,6 +16,7 @@ from kamlib.reports.spec import EACH, Report
 ACCOUNT = "account_id"
 NEAREST = 3
 _SAMPLE = 5
+_MOST_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -123,14 +124,22 @@ def _refuse_unknown(account: str, report: Report, book: Book) -> None:
     known = accounts[ACCOUNT].tolist()
     if account in known:
         return
-    named = accounts.loc[accounts["name"].str.contains(account, case=False, regex=False), ACCOUNT].tolist()
-    close = list(dict.fromkeys([*named, *nearest(account, known)]))[:NEAREST]
+    # A mere number is a number mistyped, whatever names hold it.
+    has_it = accounts["name"].str.contains(account, case=False, regex=False)
+    named = accounts[has_it & (not account.isdecimal())]
     inside = f" in the scope {', '.join(f'{n}={v}' for n, v in book.scope.items())}" if book.scope else ""
     count = f"{len(known):,} account{'' if len(known) == 1 else 's'}{inside}"
     raise RequestError(
         f"{report.name}: there is no account {account!r} among the {count} of book {book.name!r}; "
-        f"the nearest are {', '.join(close)}"
+        + (_of_that_name(named) if len(named) else f"the nearest are {', '.join(nearest(account, known))}")
     )
+
+
+def _of_that_name(accounts: pd.DataFrame) -> str:
+    listed = ", ".join(f"{row.account_id} ({row.name})" for row in accounts.head(_MOST_NAMED).itertuples(index=False))
+    more = f" and {len(accounts) - _MOST_NAMED:,} more" if len(accounts) > _MOST_NAMED else ""
+    held = "1 has it in its name" if len(accounts) == 1 else f"{len(accounts):,} have it in their names"
+    return f"{held}: {listed}{more}; name one with -p {ACCOUNT}={accounts[ACCOUNT].iloc[0]}"
 
 
 def nearest(asked: str, known: list[str], count: int = NEAREST) -> list[str]:

@@ -162,9 +162,10 @@ def refuse_other_scope(jobs: list[Job], where: Path) -> None:
     if others:
         scope = ", ".join(f"{column}={value}" for column, value in _scope_of(others[0]).items()) or "the whole book"
         names = ", ".join(str(path.relative_to(where)) for path in others[:3])
+        are, those = ("is", "that") if len(others) == 1 else ("are", "those")
         raise RequestError(
-            f"{len(others)} of these reports ({names}) are there for {scope} and would be replaced by those of another "
-            "scope; give this scope a place of its own with --out, or a page of its own with --each"
+            f"{len(others)} of these reports ({names}) {are} there for {scope} and would be replaced by {those} of "
+            "another scope; give this scope a place of its own with --out, or a page of its own with --each"
         )
 
 

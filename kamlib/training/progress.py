@@ -24,6 +24,7 @@ import pandas as pd
 from kamlib.errors import RequestError
 from kamlib.training import wording
 
+DEFAULT = Path("data/progress")  # where the course keeps it; made when the first learner begins
 SUFFIX = ".progress.jsonl"
 GAME = ".territory.json"
 _LAST = "last_learner.txt"
@@ -163,7 +164,7 @@ def overview(place: str | os.PathLike, modules: dict[str, list[str]]) -> tuple[p
     Raises
     ------
     RequestError
-        When there is no progress file at the place.
+        When the place is neither a folder nor a progress file.
     """
     rows, damages = [], []
     for file in _files(Path(place)):
@@ -264,10 +265,11 @@ def at_first_try(attempts: Iterable[Attempt]) -> set[str]:
 
 
 def _files(place: Path) -> list[Path]:
-    files = sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else [place] if place.is_file() else []
-    if not files:
-        raise RequestError(f"there is no progress in {place}; name the folder the course keeps it in, or one *{SUFFIX}")
-    return files
+    if place.is_file():
+        return [place]
+    if not place.is_dir() and place != DEFAULT:
+        raise RequestError(f"there is no {place}; name the folder the course keeps progress in, or one *{SUFFIX}")
+    return sorted(place.glob(f"*{SUFFIX}"))
 
 
 def _sorted_out(content: bytes) -> tuple[list[tuple[bytes, Attempt]], list[bytes]]:
