@@ -116,6 +116,35 @@ def test_rows_in_another_order_change_nothing(tmp_path):
     pd.testing.assert_frame_equal(one.rows, other.rows)
 
 
+def test_what_is_overdue_stands_first_and_the_largest_account_on_top(tmp_path):
+    rows = _measure(small_frames(4), tmp_path / "book").rows
+    late, ahead = rows[rows["days_overdue"] > 0], rows[rows["days_overdue"] == 0]
+    assert len(late) > 1 and rows["days_overdue"].head(len(late)).gt(0).all()
+    assert late["revenue"].fillna(0).is_monotonic_decreasing and ahead["due_on"].is_monotonic_increasing
+
+
+def test_managers_and_nobody_add_up_to_the_list(tmp_path):
+    frames = small_frames(4)
+    del frames["assignments"]
+    frames["accounts"]["manager_id"] = None
+    result = _measure(frames, tmp_path / "book")
+    table = findings.due_managers(result)
+    assert table["things_due"].sum() == len(result.rows)
+    assert table["things_overdue"].sum() == (result.rows["days_overdue"] > 0).sum()
+    assert say("due_list.no_manager") in set(table["manager"])
+
+
+def test_an_account_that_stopped_is_counted_though_contacted_in_time():
+    stages = _said().stages.assign(overdue=0)
+    said = findings.due_contacts(_said(["silent"], overdue=4, stages=stages)).sentence
+    assert say("due_list.contacts_stopped", n=1) in said
+
+
+def test_a_list_read_after_the_last_order_calls_for_caution():
+    found = findings.due_all(_said(["contact"], covered_until=AS_OF - pd.Timedelta(days=4)))
+    assert found.verdict == "caution" and found.reason == say("due_list.orders_end", last=pd.Timestamp("2026-09-26"))
+
+
 def test_birthdays_are_listed_only_when_asked_for_and_only_with_consent(tmp_path):
     frames = small_frames(0)
     frames["contacts"]["birthday"] = pd.Timestamp("1980-10-05")
@@ -214,6 +243,7 @@ def _said(kinds=(), overdue=0, **changed):
         "key_accounts": 3,
         "keys_from": "book",
         "has_logs": True,
+        "covered_until": AS_OF,
     }
     return SimpleNamespace(**(fields | {"of": lambda group: rows} | changed))
 

@@ -51,11 +51,12 @@ def test_nobody_is_silent_before_the_first_order(tmp_path):
         assert silent(book, pd.Timestamp("2001-01-01")).empty
 
 
-def test_the_line_of_a_silent_account_says_so_on_the_day_of_its_contact(tmp_path):
+def test_the_line_of_a_silent_account_says_so_since_the_order_it_missed(tmp_path):
     visit = small_frames()["visits"].head(1).assign(account_id="0001", visit_date=pd.Timestamp("2026-09-29"))
     book = _book(tmp_path, _weekly("2025-01-01", "2026-06-25"), visits=visit)
     table = findings.due_table(due_list.measure(book, "2026-Q3", 31), "contacts").set_index("account_id").loc["0001"]
-    assert table["due_on"] == pd.Timestamp("2026-10-30")
+    assert table["due_on"] == pd.Timestamp("2026-07-01")
+    assert table["days_overdue"] == 91
     assert table["what"].endswith("which has stopped ordering")
     assert table["why"].startswith("Its last order was on 24 June 2026, though it usually orders every 7 days")
 

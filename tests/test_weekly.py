@@ -1,6 +1,7 @@
 """The week's sales of each manager: targets cut to the days, swings of the weeks, and every sentence."""
 
 from datetime import date
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,14 +9,16 @@ import pandas as pd
 import pytest
 
 from kamlib import open_book
+from kamlib.book.coverage import covered_until
 from kamlib.book.public_holidays import public_holidays
 from kamlib.errors import RequestError
 from kamlib.reports import figures, findings
+from kamlib.reports.render import Request, render
 from kamlib.reports.sentences import say
 from kamlib.studies import weekly
 from kamlib.studies.weekly.target_parts import WorkingDays, target_for
 
-from books import small_frames, write_folder
+from books import SETTINGS, small_frames, write_folder
 
 PLAIN = WorkingDays([])
 
@@ -131,6 +134,7 @@ def _said(week=None, quarter=None, **changed):
     row = days | {"revenue": 100.0, "target": 100.0, "reached": 1.0, "gap": 0.0, "usual": 100.0, "swing": 10.0}
     spans = pd.DataFrame([row | {"span": "week"} | (week or {}), row | {"span": "quarter"} | (quarter or {})])
     fields = {"as_of": days["to_day"], "last_order": days["to_day"], "spans": spans, "record": None}
+    fields |= {"is_covered": True}
     managers = pd.DataFrame({"manager_id": ["M1"], "name": ["Lin"], "reached_quarter": [1.0], "gap_quarter": [0.0]})
     fields |= {"managers": managers.assign(target_quarter=100.0), "countries": ("TW",), "target_source": "manager"}
     return SimpleNamespace(**(fields | changed))
@@ -151,6 +155,60 @@ def test_a_difference_counts_beyond_the_swing_of_the_weeks(gap, branch):
     values = {"first": pd.Timestamp("2026-09-21"), "last": pd.Timestamp("2026-09-27"), "revenue": 100.0}
     values |= {"reached": 1.0, "target": 100.0, "gap": abs(gap), "swing": 10.0}
     assert (found.sentence, found.interval) == (say(f"weekly.quarter_{branch}", **values), (gap - 10, gap + 10))
+
+
+@pytest.mark.parametrize(("gap", "branch"), [(-15.0, "behind"), (15.0, "ahead"), (-13.0, "on_course")])
+def test_without_a_target_the_quarter_is_compared_with_the_year_before(gap, branch):
+    quarter = {"reached": np.nan, "target": np.nan, "gap": np.nan, "revenue_previous": 100.0 - gap}
+    found = findings.quarter_sales(_said(quarter=quarter))
+    values = {"first": pd.Timestamp("2026-09-21"), "last": pd.Timestamp("2026-09-27"), "revenue": 100.0}
+    values |= {"target": 100.0 - gap, "gap": abs(gap), "change": abs(gap) / (100.0 - gap), "swing": 10 * 2**0.5}
+    assert found.sentence == say(f"weekly.year_{branch}", **values)
+    assert (found.verdict, found.value, found.n) == ("usable", gap, None)
+    assert bool(found.decision) == (branch == "behind")
+
+
+def _daily(tmp_path, last, countries=()) -> Path:
+    """A book with orders from Monday to Friday up to a day."""
+    frames = {name: small_frames(0)[name] for name in ("accounts", "orders")}
+    days = pd.bdate_range("2026-06-01", last)
+    lines = pd.DataFrame({"order_id": days.strftime("%m%d"), "line_no": 1, "order_date": days, "revenue": 100.0})
+    lines["account_id"] = frames["accounts"]["account_id"].iloc[0]
+    frames["orders"] = lines.reindex(columns=frames["orders"].columns)
+    return write_folder(frames, tmp_path / last, SETTINGS | {"countries": [*countries]})
+
+
+@pytest.mark.parametrize(
+    ("last", "end", "countries", "covered"),
+    [
+        ("2026-10-02", "2026-10-04", (), "2026-10-04"),  # a Friday covers its week
+        ("2026-09-30", "2026-10-04", (), "2026-09-30"),  # a Wednesday does not
+        ("2026-09-24", "2026-09-27", (), "2026-09-24"),
+        ("2026-09-24", "2026-09-27", ("TW",), "2026-09-27"),  # the Friday was the Moon Festival
+    ],
+)
+def test_orders_cover_a_week_but_for_its_usual_pause(tmp_path, last, end, countries, covered):
+    with open_book(_daily(tmp_path, last, countries), as_of=end) as book:
+        assert covered_until(book, date.fromisoformat(end)) == date.fromisoformat(covered)
+
+
+def test_a_week_that_orders_do_not_cover_is_never_judged_as_a_whole(tmp_path):
+    with open_book(_daily(tmp_path, "2026-09-30"), as_of="2026-10-04") as book:
+        result = weekly.measure(book, "2026-W40")
+    assert result.quarter.label == "2026-Q3"
+    found = findings.week_sales(result)
+    reason = say("weekly.orders_end", last=pd.Timestamp("2026-09-30"))
+    assert (found.value, found.interval, found.verdict, found.reason) == (300.0, None, "caution", reason)
+
+
+def test_a_week_without_any_order_yet_has_no_conclusion(tmp_path):
+    with open_book(_daily(tmp_path, "2026-09-23"), as_of="2026-10-04") as book:
+        assert findings.week_sales(weekly.measure(book, "2026-W40")).verdict == "no conclusion"
+
+
+def test_a_week_after_the_orders_is_refused_with_the_last_one_they_cover(tmp_path):
+    with pytest.raises(RequestError, match="the last week that they cover is 2026-W39"):
+        render(Request(("weekly",), str(_daily(tmp_path, "2026-09-30")), "2026-W45"))
 
 
 def test_without_weeks_to_compare_the_quarter_is_read_with_care():

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from joblib import Parallel, cpu_count, delayed
 
+from kamlib.book.coverage import covered_until
 from kamlib.book.periods import Period, day
 from kamlib.book.privacy import Privacy
 from kamlib.book.store import Book, open_book
@@ -161,11 +162,14 @@ def _as_of(request: Request, period: Period) -> date:
 def _refuse_empty_period(book: Book, period: Period) -> None:
     with open_book_whole(book) as whole:
         first, last = whole.span()
-    if period.end < first or period.start > last:
+        if period.end >= first and period.start <= last:
+            return
         inside = Period.containing(last, period.kind)
+        if covered_until(whole, inside.end) < inside.end and inside.previous().end >= first:
+            inside = inside.previous()
         raise RequestError(
             f"period {period.label} lies outside book {book.name!r}, whose orders run from {first} to {last}; "
-            f"its last {period.kind} is {inside.label}"
+            f"the last {period.kind} that they cover is {inside.label}"
         )
 
 

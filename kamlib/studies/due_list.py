@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from kamlib.book.coverage import covered_until
 from kamlib.book.periods import Period
 from kamlib.book.store import Book
 from kamlib.errors import RequestError
@@ -28,6 +29,7 @@ GROUPS = {
 }
 RULES = ("prospect_contact_days", "customer_contact_days", "log_check_days")
 CHANNELS = ("visit", "call", "video", "email", "event")
+NOBODY = "–"  # stands for the manager of accounts without one
 STAGE_COLUMNS = ["stage", "accounts", "overdue", "never", "allowed_days"]
 _NEEDS = {  # group: the table it is told from, and the column
     "contacts": ("visits",),
@@ -46,12 +48,13 @@ class DueList:
     ----------
     as_of, until : day read as of, and the last day listed.
     rows : the columns of :mod:`kamlib.studies.dues`, with ``group`` (see :data:`GROUPS`), ``days_overdue`` and the
-        account's ``revenue`` of twelve months; by due day, the larger account first.
+        account's ``revenue`` of twelve months; what is overdue first, that of the largest account on top, then
+        what is ahead, by its day.
     names : names of accounts and of managers.
     stages : by stage (prospect, customer, lapsed): accounts, overdue, never (never contacted), allowed_days; as
         :func:`kamlib.studies.cadence.keep_rhythm` counts them, empty without visits.
-    managers : one row each: manager_id, things_due, things_overdue, overdue_revenue (of twelve months, of the
-        accounts with something overdue).
+    managers : one row each, and one of ``NOBODY`` for accounts without: manager_id, things_due, things_overdue,
+        overdue_revenue (of twelve months, of the accounts with something overdue).
     absent : groups that cannot be listed, since their table, or the column they are told from, is not in the book.
     key_accounts : how many accounts are key accounts, and ``keys_from`` whether this period's ``segmentation`` says so
         or the ``book`` (see :func:`kamlib.studies.portfolio.key_accounts`).
@@ -59,6 +62,7 @@ class DueList:
     rules : the declared thresholds prospect_contact_days, customer_contact_days and log_check_days.
     record : of what the last report listed as due by today: listed, done (no longer listed); None without one.
     last_contact : day of the last contact on record, None without any.
+    covered_until : the last day that orders cover (:func:`kamlib.book.coverage.covered_until`), None without any.
     """
 
     as_of: pd.Timestamp
@@ -74,6 +78,7 @@ class DueList:
     rules: dict[str, float]
     record: pd.Series | None
     last_contact: pd.Timestamp | None
+    covered_until: pd.Timestamp | None
 
     def of(self, group: str) -> pd.DataFrame:
         """The rows of one group."""
@@ -123,13 +128,14 @@ def measure(
     if with_personal:
         parts.append(_birthdays(book, accounts, as_of, until))
     rows = _ranked(dues.gather(parts, as_of, until), accounts)
+    covered = covered_until(book, end)
     return DueList(
         as_of,
         until,
         rows,
         Names(accounts.set_index("account_id")["name"], manager_names(book)),
         rhythm.stages if rhythm else pd.DataFrame(columns=STAGE_COLUMNS),
-        _managers(rows, accounts),
+        _managers(rows),
         tuple(group for group, needed in _NEEDS.items() if not _can_tell(book, *needed)),
         int(keys.sum()),
         keys_from,
@@ -137,6 +143,7 @@ def measure(
         {name: book.settings.value(name) for name in RULES},
         _record(rows, previous, as_of),
         accounts["last_contact"].max() if accounts["last_contact"].notna().any() else None,
+        None if covered is None else pd.Timestamp(covered).as_unit("s"),
     )
 
 
@@ -208,12 +215,16 @@ def _ranked(rows: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
     groups = {kind: group for group, kinds in GROUPS.items() for kind in kinds}
     money = accounts.set_index("account_id")["revenue"]
     rows = rows.assign(group=rows["kind"].map(groups), revenue=rows["account_id"].map(money))
-    order = ["due_on", "revenue", "account_id", "kind", "detail"]
-    return rows.sort_values(order, ascending=[True, False, True, True, True], ignore_index=True)
+    is_ahead = rows["days_overdue"] == 0
+    rows = rows.assign(is_ahead=is_ahead, ahead=rows["due_on"].where(is_ahead), brings=rows["revenue"].fillna(0))
+    order = ["is_ahead", "ahead", "brings", "due_on", "account_id", "kind", "detail"]
+    rows = rows.sort_values(order, ascending=[True, True, False, True, True, True, True], ignore_index=True)
+    return rows.drop(columns=["is_ahead", "ahead", "brings"])
 
 
-def _managers(rows: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
-    """How much each manager has on the list."""
+def _managers(rows: pd.DataFrame) -> pd.DataFrame:
+    """How much each manager has on the list, and how much nobody has."""
+    rows = rows.assign(manager_id=rows["manager_id"].fillna(NOBODY))
     late = rows[rows["days_overdue"] > 0]
     frame = pd.DataFrame(
         {"things_due": rows["manager_id"].value_counts(), "things_overdue": late["manager_id"].value_counts()}

@@ -83,17 +83,20 @@ def contacts_due(accounts: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
 
 
 def silent_due(contacts: pd.DataFrame, silent: pd.DataFrame) -> pd.DataFrame:
-    """The contacts with those of accounts that have fallen silent told as such: kind ``silent``, on the same day.
+    """The contacts with those of accounts that have fallen silent told as such: kind ``silent``.
+
+    They are due since the order that was missed, however lately they were contacted.
 
     Parameters
     ----------
     contacts : as :func:`contacts_due` returns them. silent : as :func:`kamlib.studies.silence.silent` returns it.
     """
-    habits = silent.set_index("account_id")[["last_order", "usual_days"]]
+    habits = silent.set_index("account_id")[["last_order", "usual_days", "missed_on"]]
     known = contacts[["account_id"]].join(habits, on="account_id")
     is_silent = (contacts["kind"] == "contact") & known["last_order"].notna()
     return contacts.assign(
         kind=contacts["kind"].mask(is_silent, "silent"),
+        due_on=contacts["due_on"].mask(is_silent, known["missed_on"].astype("datetime64[s]")),
         since=contacts["since"].mask(is_silent, known["last_order"].astype("datetime64[s]")),
         count=contacts["count"].mask(is_silent, known["usual_days"]),
     )

@@ -9,6 +9,7 @@ from kamlib.book.periods import months_before
 from kamlib.book.store import Book
 
 GAPS, LEAST_DAYS, FEWEST_ORDER_DAYS = 3, 30, 4
+LONG_GAP = 0.9  # share of its gaps that an account has ordered again within
 YEAR_DAYS, YEARS_BACK = 365, 2
 
 
@@ -54,7 +55,8 @@ def silent(book: Book, as_of: pd.Timestamp) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        account_id, last_order, silent_days (since the last purchase), usual_days (median days between purchases).
+        account_id, last_order, silent_days (since the last purchase), usual_days (median days between purchases),
+        missed_on (the day by which nine of ten of its gaps had ended, at the latest that on which it fell silent).
 
     Examples
     --------
@@ -71,11 +73,14 @@ def silent(book: Book, as_of: pd.Timestamp) -> pd.DataFrame:
         order_days=("order_date", "size"),
         usual_days=("gap", "median"),
     )
+    long = days.groupby("account_id")["gap"].quantile(LONG_GAP).round()
     habits["silent_days"] = (as_of - habits["last_order"]).dt.days.astype("float64")
     in_season = habits["silent_days"] - _quiet(habits, days, as_of)
+    since = (habits["silent_days"] - in_season + _bar(habits)).clip(upper=habits["silent_days"])
+    habits["missed_on"] = habits["last_order"] + pd.to_timedelta(np.minimum(long, since).round(), unit="D")
     recent = habits["last_order"] >= pd.Timestamp(months_before(as_of.date(), 12))
     found = habits[(in_season > _bar(habits)) & recent & (habits["order_days"] >= FEWEST_ORDER_DAYS)].reset_index()
-    columns = ["account_id", "last_order", "silent_days", "usual_days"]
+    columns = ["account_id", "last_order", "silent_days", "usual_days", "missed_on"]
     return found.sort_values(["silent_days", "account_id"], ascending=[False, True], ignore_index=True)[columns]
 
 

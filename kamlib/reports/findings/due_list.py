@@ -8,6 +8,7 @@ from kamlib.reports.actions import NOBODY, SUPERVISOR
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
 from kamlib.reports.reminders import in_words
 from kamlib.reports.sentences import say
+from kamlib.studies.due_list import NOBODY as NO_MANAGER
 from kamlib.studies.due_list import DueList
 from kamlib.studies.portfolio import with_managers
 
@@ -41,14 +42,16 @@ def due_all(result: DueList) -> Finding:
     overdue = result.rows[result.rows["days_overdue"] > 0]
     decision = ""
     if len(overdue):
-        order = overdue.sort_values(["revenue", "due_on"], ascending=[False, True], kind="stable")
-        decision = say("due_list.all_decision", first=in_words(order.head(1), result.names)["what"].iloc[0])
+        decision = say("due_list.all_decision", first=in_words(overdue.head(1), result.names)["what"].iloc[0])
     blind = () if n else result.absent
     untold = say("due_list.all_blind", named=", ".join(say(f"due_list.group_{group}") for group in blind))
     if set(DATED) <= {*blind}:
         return _nothing("all", untold, n=None)
     sentence = say("due_list.all_some" if n else "due_list.all_none", **values)
-    return _counted("all", sentence, late, n, decision, Gate(not blind, Verdict.CAUTION, untold))
+    covered = result.covered_until
+    is_covered = covered is None or covered >= result.as_of
+    ended = Gate(is_covered, Verdict.CAUTION, say("due_list.orders_end", last=covered))
+    return _counted("all", sentence, late, n, decision, Gate(not blind, Verdict.CAUTION, untold), ended)
 
 
 def due_contacts(result: DueList) -> Finding:
@@ -68,6 +71,8 @@ def due_contacts(result: DueList) -> Finding:
     days = (result.as_of - result.last_contact).days if result.last_contact is not None else 0
     gate = Gate(days <= STALE_DAYS, Verdict.CAUTION, say("due_list.contacts_stale", days=days))
     sentence = say("due_list.contacts_late" if late else "due_list.contacts_kept", n=n, late=late, **values)
+    if (more := _late(result.of("contacts")) - late) > 0:  # in time by the rule, and late by their own habit
+        sentence = f"{sentence} {say('due_list.contacts_stopped', n=more)}"
     if lapsed := counts.loc["lapsed", "accounts"]:
         sentence = f"{sentence} {say('due_list.contacts_lapsed', n=lapsed)}"
     return _counted("contacts", sentence, late, n, say("due_list.contacts_decision") if late else "", gate)
@@ -131,8 +136,10 @@ def due_calendar(result: DueList) -> pd.DataFrame:
 
 
 def due_managers(result: DueList) -> pd.DataFrame:
-    """How much each manager has on the list, with names."""
-    return with_managers(result.managers, result.names.managers)
+    """How much each manager has on the list, with names; what nobody has stands under ``no manager``."""
+    return with_managers(result.managers, result.names.managers).replace(
+        {"manager": {NO_MANAGER: say("due_list.no_manager")}}
+    )
 
 
 def due_keys(result: DueList) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from kamlib.reports.finding import Finding, Gate, Verdict, judge
@@ -10,7 +9,6 @@ from kamlib.reports.sentences import say
 from kamlib.studies.portfolio import with_managers
 from kamlib.studies.weekly import NOBODY, Weekly
 
-STALE_DAYS = 7
 BEHIND_BELOW = 0.90
 LEVEL = 0.9
 
@@ -29,6 +27,8 @@ def week_record(result: Weekly) -> Finding:
 def week_sales(result: Weekly) -> Finding:
     """The week beside a usual one."""
     row = _span(result, "week")
+    if result.last_order is not None and result.last_order < row["from_day"]:
+        return _nothing("week", say("weekly.week_none", first=row["from_day"], last=result.last_order))
     days = (row["to_day"] - row["from_day"]).days + 1
     values = {"first": row["from_day"], "last": row["to_day"], "revenue": row["revenue"], "days": days}
     is_known = pd.notna(row["usual"]) and pd.notna(row["swing"])
@@ -53,25 +53,30 @@ def week_sales(result: Weekly) -> Finding:
 
 
 def quarter_sales(result: Weekly) -> Finding:
-    """The quarter to date against its target, beside the swing of the weeks."""
+    """The quarter to date against its target, or the year before where it has none, beside the swing of the weeks."""
     row = _span(result, "quarter")
-    gap, swing, reached = row["gap"], row["swing"], row["reached"]
-    values = {"first": row["from_day"], "last": row["to_day"], "revenue": row["revenue"], "reached": reached}
-    if pd.isna(reached):
+    has_target = pd.notna(row["reached"])
+    base = row["target"] if has_target else row["revenue_previous"]
+    gap = row["gap"] if has_target else row["revenue"] - base
+    swing = row["swing"] if has_target else row["swing"] * 2**0.5  # the weeks of both years swing
+    values = {"first": row["from_day"], "last": row["to_day"], "revenue": row["revenue"], "reached": row["reached"]}
+    if not base > 0:
         return _nothing("quarter", say("weekly.quarter_no_target", **values))
+    values |= {"target": base, "gap": abs(gap), "change": abs(gap) / base, "swing": swing}
     branch = "plain" if pd.isna(swing) else "behind" if gap < -swing else "ahead" if gap > swing else "on_course"
     verdict, reason = judge(_fresh(result), Gate(pd.notna(swing), Verdict.CAUTION, say("weekly.quarter_no_swing")))
     interval = None if pd.isna(swing) else (gap - swing, gap + swing)
     return Finding(
         "weekly.quarter",
-        say(f"weekly.quarter_{branch}", target=row["target"], gap=abs(gap), swing=swing, **values),
+        say(f"weekly.{'quarter' if has_target else 'year'}_{branch}", **values),
         gap,
-        "money against target",
+        "money against target" if has_target else "money against the year before",
         interval,
         LEVEL if interval else None,
-        int(result.managers["target_quarter"].notna().sum()),
+        int(result.managers["target_quarter"].notna().sum()) if has_target else None,
         verdict,
         reason,
+        say("weekly.year_decision") if branch == "behind" and not has_target else "",
         practices=("K044",),
     )
 
@@ -170,9 +175,9 @@ def _span(result: Weekly, name: str) -> pd.Series:
 
 
 def _fresh(result: Weekly) -> Gate:
-    days = np.inf if result.last_order is None else (result.as_of - result.last_order).days
-    reason = say("findings.stale", days=days) if np.isfinite(days) else say("findings.empty", what="orders")
-    return Gate(days <= STALE_DAYS, Verdict.CAUTION, reason)
+    last = result.last_order
+    reason = say("findings.empty", what="orders") if last is None else say("weekly.orders_end", last=last)
+    return Gate(result.is_covered, Verdict.CAUTION, reason)
 
 
 def _nothing(topic: str, sentence: str, n: int | None = None) -> Finding:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from kamlib.book.coverage import covered_until
 from kamlib.book.features import exact
 from kamlib.book.periods import Period, add_months
 from kamlib.book.store import Book
@@ -27,7 +28,8 @@ class Weekly:
 
     Attributes
     ----------
-    as_of : day read as of. week, quarter : the periods reported; both are cut off at ``as_of``.
+    as_of : day read as of. week, quarter : the periods reported; both are cut off at ``as_of``,
+        and at the last order where orders do not cover the days after it.
     spans : two rows (week, quarter): span, from_day, to_day, revenue, revenue_previous (the same weekdays, or days,
         a year before; missing where the book does not reach back), target, reached (revenue over target; missing
         without a target), usual (mean of the four weeks before; weeks only), swing (what the sum moves by chance:
@@ -43,7 +45,8 @@ class Weekly:
     target_source : ``manager``, ``account`` (summed over a manager's accounts) or nothing.
     countries : whose public holidays are no working days.
     record : from_day, to_day, said and now of the last report's week; None without one.
-    last_order : day of the last order, None without any.
+    last_order : day of the last order, None without any. is_covered : whether orders cover the days asked for (see
+        :func:`kamlib.book.coverage.covered_until`).
     """
 
     as_of: pd.Timestamp
@@ -58,6 +61,7 @@ class Weekly:
     countries: tuple[str, ...]
     record: pd.Series | None
     last_order: pd.Timestamp | None
+    is_covered: bool
 
 
 def measure(book: Book, period: str, previous: str = "") -> Weekly:
@@ -82,7 +86,9 @@ def measure(book: Book, period: str, previous: str = "") -> Weekly:
     asked = Period.parse(period)
     if asked.start > end:
         raise RequestError(f"period {period} begins after {end}, the day the book is read as of")
-    last = min(asked.end, end)
+    until = min(asked.end, end)
+    covered = covered_until(book, until)
+    last = covered if covered and covered >= asked.start else until
     week, quarter = Period.containing(last, "week"), Period.containing(last, "quarter")
     days = {"week": (week.start, last), "quarter": (quarter.start, last)}
     working = WorkingDays(book.settings.countries)
@@ -104,6 +110,7 @@ def measure(book: Book, period: str, previous: str = "") -> Weekly:
         working.countries,
         _record(book, previous),
         _last_order(book),
+        covered == until,
     )
 
 
