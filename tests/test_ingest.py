@@ -1034,6 +1034,33 @@ def _ingest_readme_example(folder, invoices, mapping):
         return report, book.frame("orders"), book.frame("accounts")
 
 
+@pytest.fixture
+def visits(export):
+    """The recipe of the README, on three rows of one account and one day."""
+    text = (Path(__file__).parents[1] / "data" / "mappings" / "README.md").read_text(encoding="utf-8")
+    recipe = next(block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "visits:" in block)
+    export.mapping["tables"] |= yaml.safe_load(recipe)
+    export.mapping["files"]["visits"] = {"path": "visits.csv"}
+    day = "7,2026-09-01"
+    export.write("visits.csv", f"Customer,Date,How,Hours\n{day},Visit,1\n{day},Visit,2\n{day},Phone,0.5\n")
+    return export.mapping["tables"]["visits"]
+
+
+def test_the_recipe_for_visits_without_a_number_makes_one_of_those_that_agree(export, visits):
+    export.ingest()
+    assert [(v["visit_id"], v["hours"]) for v in export.table("visits")] == [
+        ("7-2026-09-01-Phone", 0.5),
+        ("7-2026-09-01-Visit", 3.0),
+    ]
+
+
+def test_visits_that_nothing_tells_apart_are_numbered_by_their_rows(export, visits):
+    del visits["one_per"]
+    visits["columns"] |= {"visit_id": {"position_within": "_.Customer.isnull()"}, "hours": "Hours"}
+    export.ingest()
+    assert [v["visit_id"] for v in export.table("visits")] == ["1", "2", "3"]
+
+
 def test_the_example_in_the_readme_works(tmp_path):
     _, invoices, mapping = _readme_example(tmp_path)
     report, orders, accounts = _ingest_readme_example(tmp_path, invoices, mapping)
