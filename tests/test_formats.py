@@ -215,5 +215,5 @@ def test_a_date_format_that_names_no_day_is_refused(form, message):
 
 
 def test_truth_values(read):
-    texts = ["TRUE", "yes", "1", "n", "False", "maybe", "是"]
-    assert read(read_truth, texts) == [True, True, True, False, False, None, None]
+    texts = ["TRUE", "yes", "1", "是", "n", "False", "否", "maybe", "有"]
+    assert read(read_truth, texts) == [*[True] * 4, *[False] * 3, None, None]
