@@ -14,6 +14,7 @@ from scipy.stats import mannwhitneyu, norm
 from kamlib.errors import RequestError
 from kamlib.studies.churn.reliability import slope_of
 from kamlib.studies.churn.timelines import Sales, day_number, to_dates
+from kamlib.studies.scoring import auc
 
 QUANTITY = "silent"
 YEAR_DAYS = 365
@@ -47,8 +48,9 @@ class Record:
         silent = self.graded["is_silent"] == 1
         if silent.all() or not silent.any():
             return 0.5, 1.0
-        test = mannwhitneyu(self.graded["said"][silent], self.graded["said"][~silent], alternative="greater")
-        return float(test.statistic / (silent.sum() * (~silent).sum())), float(test.pvalue)
+        said = self.graded["said"]
+        test = mannwhitneyu(said[silent], said[~silent], alternative="greater")
+        return float(auc(said, silent)), float(test.pvalue)
 
     def slope(self, level: float) -> tuple[float, float, float] | None:
         """Calibration slope of the risks graded, with its interval; None where nothing tells it."""

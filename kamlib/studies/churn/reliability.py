@@ -16,6 +16,7 @@ from kamlib.studies.churn.logit import Logit
 
 CERTAIN = 1e-6
 FLATTEST = 0.2
+LEAST_PENALTY = 0.01  # a slope drawn towards nothing would itself look too sure
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def slope_of(chance: np.ndarray, outcome: np.ndarray, accounts) -> tuple[float, 
     odds = logit(np.clip(chance, CERTAIN, 1 - CERTAIN))
     if not 0 < outcome.sum() < len(outcome) or np.ptp(odds) < CERTAIN:
         return None
-    fit = Logit.fit(odds[:, None], outcome, accounts)
+    fit = Logit.fit(odds[:, None], outcome, accounts, LEAST_PENALTY)
     return float(fit.params[1] / fit.scale[0]), float(np.sqrt(fit.covariance[1, 1]) / fit.scale[0])
 
 
